@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void autoclose_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static void die_of_memory(size_t count, size_t size)
+{
+	fprintf(stderr, "heapsift: out of memory (asked for %zu x %zu bytes)\n", count,
+		size);
+	_exit(70);
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+	void *p = calloc(count ? count : 1, size ? size : 1);
+
+	if (!p)
+		die_of_memory(count, size);
+	return p;
+}
+
+void *xrealloc(void *old, size_t count, size_t size)
+{
+	size_t bytes;
+	void *p;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		die_of_memory(count, size);
+	p = realloc(old, bytes ? bytes : 1);
+	if (!p)
+		die_of_memory(count, size);
+	return p;
+}
+
+char *xstrdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	return memcpy(xcalloc(n, 1), s, n);
+}
+
+uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

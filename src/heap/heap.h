@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Allocators. Work in three steps, so that little happens while a target stands:
+ *
+ *   locate   in the running process: where the allocator keeps its own state. Addresses
+ *            only, they stay true.
+ *   open     in the snapshot: arenas, heaps, bins, tcaches; into the model's arenas,
+ *            heaps, findings, evidence. What it needs to walk is held in `struct heap`.
+ *   walk     span by span, in any order, on several threads: each block to a sink.
+ */
+#ifndef HEAP_HEAP_H
+#define HEAP_HEAP_H
+
+#include "base/err.h"
+#include "image/image.h"
+#include "mem/mem.h"
+#include "model/model.h"
+
+struct heap_places; /* what locate found */
+struct heap;
+
+/* Which allocator is there. NULL: none that we can walk; the model's evidence then says
+ * which one it looks like, in plain words. `m` gets evidence rows (which libc, which
+ * method found main_arena, which layout row, what cross-checks it). */
+struct heap_places *heap_locate(const struct mem *mem, const struct module_set *modules,
+				struct model *m);
+void heap_places_free(struct heap_places *p);
+/* "glibc 2.36" or the like, for people. */
+const char *heap_places_name(const struct heap_places *p);
+
+/* Is nobody inside the allocator? No arena mutex held, no thread's pc or innermost call in
+ * the allocator's text. A mem_quiet_fn; context is a struct heap_places. */
+bool heap_is_quiet(const struct mem *stopped, void *places);
+
+must_check bool heap_open(const struct mem *mem, const struct heap_places *p,
+			  struct model *m, struct heap **out, struct err *e);
+void heap_free(struct heap *h);
+
+/* Contiguous pieces that can be walked on their own, by address. */
+struct heap_span {
+	taddr start, end;
+	uint16_t arena; /* index into m->arenas; BLOCK_MMAPPED */
+};
+size_t heap_spans(const struct heap *h, const struct heap_span **out);
+
+struct heap_block {
+	taddr addr;     /* what malloc returned */
+	uint64_t size;  /* usable bytes */
+	uint64_t extra; /* footprint - size, bytes */
+	enum block_state state;
+	uint16_t arena;
+};
+
+/* What one walk reports to, all on the walking thread. Blocks of a span come by address. */
+struct heap_sink {
+	void (*block)(void *context, const struct heap_block *b, struct mem_window *w);
+	void (*damage)(void *context, taddr where, const char *text);
+	void *context;
+};
+void heap_walk(const struct heap *h, size_t span, struct mem_window *w,
+	       const struct heap_sink *sink);
+
+#endif

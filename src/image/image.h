@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the bytes are called: the ELF files behind a target's mappings, their build-ids,
+ * symbols and relocations. Files are read through libelf and never trusted; a file that
+ * is missing or broken is an image without symbols, not a failure.
+ *
+ * vaddr: an address as the ELF file has it. bias: address in memory minus vaddr.
+ */
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "mem/mem.h"
+
+struct image;
+
+/* False: cannot be opened, or is no 64-bit little-endian ELF file. */
+must_check bool image_open(const char *path, struct image **out, struct err *e);
+void image_close(struct image *img);
+
+/* Lower-case hex, empty when the file has none. Lives as long as the image. */
+struct str image_build_id(const struct image *img);
+/* A defined symbol of .symtab (when there is one) or .dynsym, by exact name. */
+must_check bool image_find_symbol(const struct image *img, const char *name,
+				  uint64_t *vaddr, uint64_t *size);
+/* The symbol that covers vaddr; the name lives as long as the image. */
+must_check bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
+				uint64_t *offset);
+
+struct image_segment {
+	uint64_t vaddr, memsz, offset, filesz;
+	uint8_t prot; /* enum region_prot */
+};
+/* The PT_LOAD segments, by vaddr. */
+size_t image_segments(const struct image *img, const struct image_segment **out);
+
+/* Every R_X86_64_RELATIVE relocation (RELA, REL and RELR): the word at vaddr `where`
+ * becomes bias + `target`. Stops early when fn returns false. */
+typedef bool image_relative_fn(void *context, uint64_t where, uint64_t target);
+void image_each_relative(const struct image *img, image_relative_fn *fn, void *context);
+
+/* Start and length of every function that .eh_frame_hdr knows, by address: function
+ * boundaries even in a stripped file. Returns how many. */
+struct image_function {
+	uint64_t vaddr, size;
+};
+size_t image_functions(const struct image *img, const struct image_function **out);
+/* Bytes of the file at vaddr, NULL when the file does not hold all of them. */
+const uint8_t *image_bytes(const struct image *img, uint64_t vaddr, size_t len);
+
+/* ---- the files a target maps ---- */
+
+struct module {
+	taddr start, end; /* first and last mapped address */
+	uint64_t bias;
+	const char *path;    /* as in maps; owned by the set */
+	struct image *image; /* NULL: the file could not be read; `missing` says why */
+	char missing[128];
+};
+
+struct module_set {
+	struct module *modules; /* by start */
+	size_t n;
+};
+
+/* Groups the mem's file regions into modules and opens their files under `root` (for a
+ * live process "/proc/PID/root", "" for this machine). Deleted or replaced files (other
+ * inode or build-id than mapped) are not used: symbols of the wrong file would lie. */
+void module_set_build(const struct mem *m, const char *root, struct module_set *set);
+void module_set_release(struct module_set *set);
+/* The module that maps `at`, or NULL. */
+const struct module *module_at(const struct module_set *set, taddr at);
+
+/* A C++, Rust or C symbol as people read it; itself when it is not mangled. Appends. */
+void demangle(struct str symbol, struct buf *out);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The target's bytes. A `struct mem` is one consistent view of a target's address space:
+ * a fork of a live process, a live process held still, a running one (torn), or, in tests,
+ * a table of byte ranges. Everything above reads through it and knows no process.
+ *
+ * hole: a byte that is not mapped, not dumped, or refused by the kernel (guard page, EIO).
+ * An answer, not an error. Holes are one page wide: the page after one is read again.
+ */
+#ifndef MEM_MEM_H
+#define MEM_MEM_H
+
+#include "base/err.h"
+#include "model/model.h"
+#include <sys/types.h>
+
+struct mem;
+
+enum region_flag {
+	REGION_DONTFORK = 1,   /* madvise: absent in a fork */
+	REGION_WIPEONFORK = 2, /* madvise: zeroes in a fork */
+	REGION_HUGETLB = 4,
+	REGION_USERFAULT = 8, /* registered with a userfaultfd */
+	REGION_IO = 16,       /* device memory: never read */
+	REGION_HAS_GUARDS = 32,
+};
+
+struct mem_region {
+	taddr start, end;
+	uint64_t offset, inode;
+	uint32_t dev_major, dev_minor;
+	uint8_t prot;     /* enum region_prot */
+	uint8_t flags;    /* enum region_flag; known after mem_account for some sources */
+	const char *name; /* as in maps, "" for none; owned by the mem */
+	/* Filled by mem_account. Bytes. */
+	uint64_t rss, swap;
+};
+
+/* Pages in one state; runs are sorted and do not overlap. Pages in no run have no memory
+ * behind them: reading them would give zeroes (anonymous) or the file's bytes. */
+struct page_run {
+	taddr start;
+	uint64_t count; /* pages of 4 KiB */
+	enum page_state state;
+};
+
+enum { MEM_GPRS = 15 }; /* rax rbx rcx rdx rsi rdi rbp r8..r15 */
+
+struct mem_thread {
+	pid_t tid;
+	bool has_regs;     /* false: could not be asked (frozen, traced by another) */
+	taddr pc, sp, tls; /* rip, rsp, fs_base */
+	uint64_t gpr[MEM_GPRS];
+	char name[16]; /* comm */
+};
+
+struct mem_ops {
+	/* Copies [at, at + len), which lies in region r; false is a hole. Thread-safe. */
+	bool (*copy)(const struct mem *m, const struct mem_region *r, taddr at, void *dst,
+		     size_t len);
+	/* No target byte will be read any more: let the target or the child go. */
+	void (*release)(struct mem *m);
+	void (*close)(struct mem *m);
+};
+
+struct mem {
+	const struct mem_ops *ops;
+	struct mem_region *regions; /* by address */
+	size_t nregions;
+	struct mem_thread *threads;
+	size_t nthreads;
+	struct page_run *pages; /* empty when residency is not known (has_pages) */
+	size_t npages;
+	bool has_pages;
+	enum snapshot_mode mode; /* the one taken */
+	uint64_t pause_ns;       /* how long the target stood; final after mem_release */
+	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */
+	bool quiet;              /* the last is_quiet said so, or was not asked */
+	unsigned attempts;
+	char note[256]; /* which mode and why, for people */
+};
+
+/* ---- opening a live process (live.c, guardian.c) ---- */
+
+/* Called in the tool while all threads stand, with `m` reading the stopped target itself:
+ * is nobody inside an allocator? False: let go, wait 5 ms, stop again; three times. */
+typedef bool mem_quiet_fn(const struct mem *m, void *context);
+
+struct mem_live_options {
+	enum snapshot_mode mode;
+	mem_quiet_fn *is_quiet; /* may be NULL */
+	void *quiet_context;
+	/* For tests that kill us at every moment: the phase the dump is in, written by the
+	 * guardian and the tool into memory they share. NULL in real life. */
+	volatile uint32_t *phase;
+};
+
+enum mem_phase {
+	PHASE_BEFORE,
+	PHASE_SEIZING,
+	PHASE_INJECTED,
+	PHASE_READING,
+	PHASE_AFTER
+};
+
+/* A running, unconsistent view for finding things out beforehand (where is libc, which
+ * allocator): no stop, no guardian. False: no such process, no permission; *e has the cure. */
+must_check bool mem_open_running(pid_t pid, struct mem **out, struct err *e);
+
+/* The consistent view, by o->mode. In fork mode the target runs again when this returns;
+ * in freeze mode it stands until mem_release. False: it cannot be had; target unharmed. */
+must_check bool mem_open_live(pid_t pid, const struct mem_live_options *o,
+			      struct mem **out, struct err *e);
+
+/* What stands in the way of reading `pid`, and the cure, as rows of m->evidence. Never
+ * fails: what cannot be found out is a row too. Returns whether it can be read. */
+bool mem_check(pid_t pid, struct model *m);
+
+/* ---- any source ---- */
+
+/* Copy [at, at + len) into dst. False means a hole; dst then holds nothing of meaning. */
+must_check bool mem_read(const struct mem *m, taddr at, void *dst, size_t len);
+#define mem_load(m, at, p) mem_read((m), (at), (p), sizeof(*(p)))
+/* A NUL-terminated string of at most cap - 1 bytes; false: a hole, or none that short. */
+must_check bool mem_read_string(const struct mem *m, taddr at, char *dst, size_t cap);
+
+/* The region that holds `at`, or NULL. */
+const struct mem_region *mem_region_at(const struct mem *m, taddr at);
+/* The end of the readable range that starts at `at`, adjacent regions joined; `at` if
+ * nothing is there. */
+taddr mem_range_end(const struct mem *m, taddr at);
+
+/* No byte will be read any more: ends the child, releases the target. Idempotent. */
+void mem_release(struct mem *m);
+/* Residency and RSS by region (smaps), of the running target, after its release. */
+must_check bool mem_account(struct mem *m, struct err *e);
+void mem_close(struct mem *m);
+
+/*
+ * A window on a mem, for one thread: a bounded cache of large reads. Sequential readers
+ * get one system call per window, pages that were never touched cost nothing and read
+ * as zeroes.
+ */
+struct mem_window;
+struct mem_window *mem_window_new(const struct mem *m);
+void mem_window_free(struct mem_window *w);
+/* Bytes at `at`, as many as are at hand in one piece, *have >= 1, valid until the next
+ * call. At least `want` of them if no hole or region end comes first (want <= 64 KiB).
+ * NULL is a hole; *have is then how far it reaches. */
+const uint8_t *mem_window_at(struct mem_window *w, taddr at, size_t want, size_t *have);
+
+/* ---- a table of byte ranges, for tests and fuzzers ---- */
+
+struct mem_fake_range {
+	taddr start;
+	const void *bytes; /* borrowed; NULL: a hole inside a region */
+	size_t n;
+	uint8_t prot; /* enum region_prot */
+	const char *name;
+};
+struct mem *mem_fake_new(const struct mem_fake_range *ranges, size_t n);
+
+#endif

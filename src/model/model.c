@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every table has the same shape in memory: n, cap, then one pointer per column, in the
+ * order of its X-list. So one reserve, one add and one release serve them all, by the
+ * descriptors made here from the same lists.
+ */
+#include "model/model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The shape shared by every struct model_<table>. */
+struct any_table {
+	size_t n, cap;
+	void *columns[];
+};
+
+#define DEF_COLUMN(type, name) { #name, sizeof(type), false },
+#define DEF_TEXT(name) { #name, sizeof(uint32_t), true },
+#define DEF_TABLE(list, table) \
+	static const struct model_column_def table##_columns[] = { list(DEF_COLUMN, \
+									DEF_TEXT) }; \
+	_Static_assert(sizeof(struct model_##table) == \
+			       sizeof(struct any_table) + \
+				       countof(table##_columns) * sizeof(void *), \
+		       "a table is its head and one pointer per column");
+MODEL_TABLES(DEF_TABLE)
+
+#define ROW_TABLE(list, table) \
+	{ #table, offsetof(struct model, table), table##_columns, \
+	  countof(table##_columns) },
+const struct model_table_def model_tables[MODEL_NTABLES] = { MODEL_TABLES(ROW_TABLE) };
+
+static struct any_table *table_of(const struct model *m, const struct model_table_def *t)
+{
+	return (struct any_table *)((char *)(uintptr_t)m + t->offset);
+}
+
+size_t model_table_rows(const struct model *m, const struct model_table_def *t)
+{
+	return table_of(m, t)->n;
+}
+
+void *model_table_column(const struct model *m, const struct model_table_def *t, size_t c)
+{
+	assert(c < t->ncolumns);
+	return table_of(m, t)->columns[c];
+}
+
+void model_table_reserve(struct model *m, const struct model_table_def *t, size_t rows)
+{
+	struct any_table *table = table_of(m, t);
+
+	if (rows <= table->cap)
+		return;
+	for (size_t c = 0; c < t->ncolumns; c++)
+		table->columns[c] = xrealloc(table->columns[c], rows, t->columns[c].size);
+	table->cap = rows;
+}
+
+void model_table_resize(struct model *m, const struct model_table_def *t, size_t rows)
+{
+	struct any_table *table = table_of(m, t);
+
+	model_table_reserve(m, t, rows);
+	for (size_t c = 0; c < t->ncolumns && rows > table->n; c++) {
+		size_t size = t->columns[c].size;
+
+		memset((char *)table->columns[c] + table->n * size, 0,
+		       (rows - table->n) * size);
+	}
+	table->n = rows;
+}
+
+static size_t table_add(struct model *m, enum model_table_id id)
+{
+	const struct model_table_def *t = &model_tables[id];
+	struct any_table *table = table_of(m, t);
+
+	if (table->n == table->cap)
+		model_table_reserve(m, t, table->cap ? 2 * table->cap : 16);
+	model_table_resize(m, t, table->n + 1);
+	return table->n - 1;
+}
+
+#define DEF_ADD(list, table) \
+	size_t model_##table##_add(struct model *m) \
+	{ \
+		return table_add(m, TABLE_##table); \
+	}
+MODEL_TABLES(DEF_ADD)
+
+struct model *model_new(void)
+{
+	struct model *m = xcalloc(1, sizeof(*m));
+	uint32_t empty = model_intern(m, (struct str){ "", 0 });
+
+	assert(empty == 0);
+	return m;
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < MODEL_NTABLES; i++) {
+		struct any_table *table = table_of(m, &model_tables[i]);
+
+		for (size_t c = 0; c < model_tables[i].ncolumns; c++)
+			free(table->columns[c]);
+	}
+	if (m->bytes.close)
+		m->bytes.close(m->bytes.context);
+	buf_release(&m->strings.bytes);
+	free(m->strings.end);
+	map_release(&m->strings.by_hash);
+	map_release(&m->type_by_words);
+	free(m);
+}
+
+struct str model_text(const struct model *m, uint32_t id)
+{
+	const struct model_strings *s = &m->strings;
+
+	assert(id < s->n);
+	uint64_t start = id ? s->end[id - 1] : 0;
+
+	return (struct str){ s->bytes.s + start, s->end[id] - start };
+}
+
+uint32_t model_intern(struct model *m, struct str text)
+{
+	struct model_strings *s = &m->strings;
+	uint64_t hash = str_hash(text);
+	uint32_t id;
+
+	for (; map_find(&s->by_hash, hash, &id); hash++)
+		if (str_equal(model_text(m, id), text))
+			return id;
+	if (s->n == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->end = xrealloc(s->end, s->cap, sizeof(*s->end));
+	}
+	buf_add(&s->bytes, text.s, text.n);
+	s->end[s->n] = s->bytes.n;
+	map_set(&s->by_hash, hash, (uint32_t)s->n);
+	return (uint32_t)s->n++;
+}
+
+void model_find_out(struct model *m, enum severity severity, const char *where,
+		    const char *fmt, ...)
+{
+	size_t row = model_findings_add(m);
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	m->findings.severity[row] = (uint8_t)severity;
+	m->findings.where[row] = model_intern(m, str_of(where));
+	m->findings.text[row] = model_intern(m, str_of(text));
+}
+
+void model_evidence(struct model *m, const char *item, const char *answer,
+		    const char *evidence, const char *cure)
+{
+	size_t row = model_evidence_add(m);
+
+	m->evidence.item[row] = model_intern(m, str_of(item));
+	m->evidence.answer[row] = model_intern(m, str_of(answer));
+	m->evidence.evidence[row] = model_intern(m, str_of(evidence));
+	m->evidence.cure[row] = model_intern(m, str_of(cure));
+}
+
+uint32_t model_type(struct model *m, struct str domain, struct str kind,
+		    struct str detail)
+{
+	uint32_t d = model_intern(m, domain), k = model_intern(m, kind);
+	uint32_t t = model_intern(m, detail), row;
+	uint64_t hash = ((uint64_t)d * 0x9e3779b97f4a7c15u ^ k) * 0x9e3779b97f4a7c15u ^ t;
+
+	for (; map_find(&m->type_by_words, hash, &row); hash++)
+		if (m->types.domain[row] == d && m->types.kind[row] == k &&
+		    m->types.detail[row] == t)
+			return row;
+	row = (uint32_t)model_types_add(m);
+	m->types.domain[row] = d;
+	m->types.kind[row] = k;
+	m->types.detail[row] = t;
+	map_set(&m->type_by_words, hash, row);
+	return row;
+}
+
+size_t model_block_at(const struct model *m, taddr at)
+{
+	size_t low = 0, high = m->blocks.n;
+
+	while (low < high) { /* the first block that starts after `at` */
+		size_t middle = low + (high - low) / 2;
+
+		if (m->blocks.addr[middle] <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || at - m->blocks.addr[low - 1] >= m->blocks.size[low - 1])
+		return m->blocks.n;
+	return low - 1;
+}

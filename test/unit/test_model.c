@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void texts_are_interned_once(void **state)
+{
+	struct model *m = model_new();
+	char text[32];
+	uint32_t first;
+
+	(void)state;
+	assert_int_equal(model_intern(m, str_of("")), 0);
+	first = model_intern(m, str_of("text 0"));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "text %d", i);
+		assert_int_equal(model_intern(m, str_of(text)), first + (uint32_t)i);
+	}
+	assert_int_equal(model_intern(m, str_of("text 500")), first + 500);
+	assert_true(str_is(model_text(m, first + 999), "text 999"));
+	model_free(m);
+}
+
+static void types_are_their_three_words(void **state)
+{
+	struct model *m = model_new();
+	uint32_t a = model_type(m, str_of("c"), str_of("string data"), str_of(""));
+	uint32_t b = model_type(m, str_of("c"), str_of(""), str_of("string data"));
+
+	(void)state;
+	assert_int_not_equal(a, b);
+	assert_int_equal(model_type(m, str_of("c"), str_of("string data"), str_of("")),
+			 a);
+	assert_int_equal(m->types.n, 2);
+	model_free(m);
+}
+
+static void descriptors_reach_every_column(void **state)
+{
+	struct model *m = model_new();
+	size_t row;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		row = model_blocks_add(m);
+		m->blocks.addr[row] = (uint64_t)i * 64 + 16;
+		m->blocks.size[row] = 40;
+		m->blocks.extra[row] = 1;
+	}
+	assert_int_equal(model_table_rows(m, &model_tables[TABLE_blocks]), 100);
+	assert_ptr_equal(model_table_column(m, &model_tables[TABLE_blocks], 0),
+			 m->blocks.addr);
+	assert_ptr_equal(model_table_column(m, &model_tables[TABLE_blocks], 5),
+			 m->blocks.type);
+	assert_int_equal(block_footprint(m, 3), 48);
+	assert_int_equal(model_block_at(m, 16), 0);
+	assert_int_equal(model_block_at(m, 16 + 39), 0);
+	assert_int_equal(model_block_at(m, 16 + 40), 100);
+	assert_int_equal(model_block_at(m, 15), 100);
+	assert_int_equal(model_block_at(m, 99 * 64 + 16 + 1), 99);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts_are_interned_once),
+		cmocka_unit_test(types_are_their_three_words),
+		cmocka_unit_test(descriptors_reach_every_column),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
