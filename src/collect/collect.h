@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A target becomes a model. The only place that sees all readers: bytes (mem/), names
+ * (image/), allocators (heap/), what a block is (lang/), snapshot files (snap/).
+ */
+#ifndef COLLECT_COLLECT_H
+#define COLLECT_COLLECT_H
+
+#include "base/err.h"
+#include "model/model.h"
+
+struct collect_options {
+	enum snapshot_mode mode;
+	bool previews;      /* fill m->previews */
+	bool edges;         /* fill m->edge_first and m->edge_to */
+	bool bytes;         /* keep a bytes source: m->bytes */
+	bool evidence_only; /* what can be read and by what evidence; nothing is stopped */
+};
+
+/* TARGET as on the command line: all digits is a process, anything else a file, told by
+ * its content. False: *e says why and what would help. The model is the caller's. */
+must_check bool collect_target(const char *target, const struct collect_options *o,
+			       struct model **out, struct err *e);
+
+#endif
