@@ -1,13 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-# A thin face on CMake: each target is one line of work or one script.
+# A thin face on CMake and the scripts in tools/: each target is one line of work.
 BUILD ?= build
+PREFIX ?= /usr/local
+export BUILD PREFIX DESTDIR
 
-.PHONY: all clean
-all: $(BUILD)/build.ninja
-	@cmake --build $(BUILD)
+.PHONY: all deps demo check asan fuzz bench matrix install clean
+all:
+	@tools/build.sh $(BUILD)
 
-$(BUILD)/build.ninja: CMakeLists.txt test/CMakeLists.txt
-	@cmake -G Ninja -S . -B $(BUILD) >/dev/null
+deps: ## installs with apt what is missing for every target below
+	@tools/deps.sh all
+
+demo: ## builds, then shows heapsift looking into a live C++ server
+	@demo/run.sh
+
+check: ## all that must hold before a change lands: what .ci/run calls
+	@tools/check.sh
+
+asan: ## the tests again, under AddressSanitizer and UBSan
+	@tools/asan.sh
+
+fuzz: ## each harness of test/fuzz for FUZZ_SECONDS (60)
+	@tools/fuzz.sh
+
+bench: all ## speed and memory, beside other tools
+	@bench/run.sh
+
+matrix: all ## the fixtures in other Debian releases' glibcs
+	@test/matrix/run.sh
+
+install: ## builds first; honours PREFIX and DESTDIR
+	@tools/build.sh $(BUILD) heapsift
+	@cmake --install $(BUILD) --prefix "$(abspath $(PREFIX))"
 
 clean:
-	rm -rf build
+	rm -rf build build-clang build-asan build-fuzz

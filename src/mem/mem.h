@@ -103,7 +103,7 @@ enum mem_phase {
 	PHASE_AFTER
 };
 
-/* A running, unconsistent view for finding things out beforehand (where is libc, which
+/* A running, inconsistent view for finding things out beforehand (where is libc, which
  * allocator): no stop, no guardian. False: no such process, no permission; *e has the cure. */
 must_check bool mem_open_running(pid_t pid, struct mem **out, struct err *e);
 
