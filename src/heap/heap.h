@@ -7,6 +7,12 @@
  *   open     in the snapshot: arenas, heaps, bins, tcaches; into the model's arenas,
  *            heaps, findings, evidence. What it needs to walk is held in `struct heap`.
  *   walk     span by span, in any order, on several threads: each block to a sink.
+ *   check    when all spans were walked: do the allocator's own totals and free lists
+ *            agree with what was found?
+ *
+ * The bytes of a block's footprint begin at addr - 16 (glibc), and the footprints of a
+ * span's blocks lie end to end: what is missing between them was told as damage, or is
+ * memory that somebody else took (a foreign sbrk).
  */
 #ifndef HEAP_HEAP_H
 #define HEAP_HEAP_H
@@ -32,14 +38,16 @@ const char *heap_places_name(const struct heap_places *p);
  * the allocator's text. A mem_quiet_fn; context is a struct heap_places. */
 bool heap_is_quiet(const struct mem *stopped, void *places);
 
+/* Fills m's arenas and heaps, and the tcache column of thread rows that are already there
+ * (by tls). */
 must_check bool heap_open(const struct mem *mem, const struct heap_places *p,
 			  struct model *m, struct heap **out, struct err *e);
 void heap_free(struct heap *h);
 
-/* Contiguous pieces that can be walked on their own, by address. */
+/* Contiguous pieces that can be walked on their own, by address; none overlap. */
 struct heap_span {
 	taddr start, end;
-	uint16_t arena; /* index into m->arenas; BLOCK_MMAPPED */
+	uint16_t arena; /* index into m->arenas; BLOCK_MMAPPED: one mapping, one block */
 };
 size_t heap_spans(const struct heap *h, const struct heap_span **out);
 
@@ -53,11 +61,17 @@ struct heap_block {
 
 /* What one walk reports to, all on the walking thread. Blocks of a span come by address. */
 struct heap_sink {
+	/* May move the window. */
 	void (*block)(void *context, const struct heap_block *b, struct mem_window *w);
+	/* Memory that contradicts itself: where, and what was expected there. */
 	void (*damage)(void *context, taddr where, const char *text);
 	void *context;
 };
-void heap_walk(const struct heap *h, size_t span, struct mem_window *w,
+/* Different spans may be walked at the same time, each once. */
+void heap_walk(struct heap *h, size_t span, struct mem_window *w,
 	       const struct heap_sink *sink);
+/* After all spans were walked: contradictions between what was found and the allocator's
+ * own totals and lists become findings of m. The memory must still be readable. */
+void heap_check(struct heap *h, struct model *m);
 
 #endif
