@@ -43,15 +43,18 @@ static void map_put(struct map *m, uint64_t key, uint32_t stored)
 
 static void map_grow(struct map *m)
 {
-	struct map bigger = { .cap = m->cap ? 2 * m->cap : 16 };
+	struct map old = *m;
+	size_t cap = old.cap ? 2 * old.cap : 16;
 
-	bigger.keys = xcalloc(bigger.cap, sizeof(*bigger.keys));
-	bigger.values = xcalloc(bigger.cap, sizeof(*bigger.values));
-	for (size_t i = 0; i < m->cap; i++)
-		if (m->values[i])
-			map_put(&bigger, m->keys[i], m->values[i]);
-	map_release(m);
-	*m = bigger;
+	*m = (struct map){
+		.cap = cap,
+		.keys = xcalloc(cap, sizeof(*m->keys)),
+		.values = xcalloc(cap, sizeof(*m->values)),
+	};
+	for (size_t i = 0; i < old.cap; i++)
+		if (old.values[i])
+			map_put(m, old.keys[i], old.values[i]);
+	map_release(&old);
 }
 
 void map_set(struct map *m, uint64_t key, uint32_t value)
