@@ -61,6 +61,7 @@ enum block_state {
 	X(uint8_t, quiet)		/* 1: nobody was inside an allocator */ \
 	X(uint64_t, time)		/* of the snapshot, seconds since 1970 */ \
 	X(uint64_t, pause_ns)		/* how long the target stood */ \
+	X(uint8_t, attempts)		/* how often it was stopped until it was quiet; 0 unknown */ \
 	X(uint64_t, rss)		/* bytes, smaps_rollup's, after the target's release; 0 unknown */ \
 	T(exe) T(allocator) T(python) T(label)
 
