@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the bytes are called: the ELF files behind a target's mappings, their build-ids,
- * symbols and relocations. Files are read through libelf and never trusted; a file that
- * is missing or broken is an image without symbols, not a failure.
+ * symbols and relocations. Files are never trusted; a table that is missing or broken is
+ * empty, not a failure. An image reads what it is asked for when it is first asked, so it
+ * belongs to one thread at a time.
  *
  * vaddr: an address as the ELF file has it. bias: address in memory minus vaddr.
  */
@@ -21,10 +22,11 @@ void image_close(struct image *img);
 
 /* Lower-case hex, empty when the file has none. Lives as long as the image. */
 struct str image_build_id(const struct image *img);
-/* A defined symbol of .symtab (when there is one) or .dynsym, by exact name. */
+/* A defined symbol of the file's own .symtab or .dynsym, by exact name. */
 must_check bool image_find_symbol(const struct image *img, const char *name,
 				  uint64_t *vaddr, uint64_t *size);
-/* The symbol that covers vaddr; the name lives as long as the image. */
+/* The symbol that covers vaddr; the name lives as long as the image. A file without
+ * .symtab takes names from its separate debug file too, when this machine has it. */
 must_check bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
 				uint64_t *offset);
 
@@ -52,7 +54,7 @@ const uint8_t *image_bytes(const struct image *img, uint64_t vaddr, size_t len);
 /* ---- the files a target maps ---- */
 
 struct module {
-	taddr start, end; /* first and last mapped address */
+	taddr start, end; /* from its first mapping to its last, .bss included */
 	uint64_t bias;
 	const char *path;    /* as in maps; owned by the set */
 	struct image *image; /* NULL: the file could not be read; `missing` says why */
@@ -64,9 +66,11 @@ struct module_set {
 	size_t n;
 };
 
-/* Groups the mem's file regions into modules and opens their files under `root` (for a
- * live process "/proc/PID/root", "" for this machine). Deleted or replaced files (other
- * inode or build-id than mapped) are not used: symbols of the wrong file would lie. */
+/* Groups the mem's regions of mapped programs and libraries (of other files not) into
+ * modules and opens their files under `root` (for a live process "/proc/PID/root", "" for
+ * this machine). A deleted or replaced file is taken from /proc/PID/map_files where the
+ * kernel lets us; a file that is not the mapped one (inode, else build-id) is not used:
+ * its symbols would lie. */
 void module_set_build(const struct mem *m, const char *root, struct module_set *set);
 void module_set_release(struct module_set *set);
 /* The module that maps `at`, or NULL. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of image/ share: the open file, and the only way to its bytes. */
+#ifndef IMAGE_IMAGE_INT_H
+#define IMAGE_IMAGE_INT_H
+
+#include "image/image.h"
+#include <elf.h>
+
+struct image_lazy;
+
+struct image {
+	int fd;
+	uint64_t file_size;
+	Elf64_Ehdr header;
+	struct image_segment *segments;
+	size_t nsegments;
+	Elf64_Phdr dynamic, frames; /* PT_DYNAMIC, PT_GNU_EH_FRAME; p_type 0: none */
+	char build_id[2 * 64 + 1];
+	struct image_lazy *lazy;
+};
+
+struct symbol {
+	uint64_t vaddr, size;
+	const char *name; /* in a loaded string table */
+	bool is_global;   /* and of the default version */
+	bool is_borrowed; /* from the separate debug file */
+};
+
+struct symbol_table {
+	struct symbol *symbols; /* by vaddr, the best name of an address last */
+	size_t n, cap;
+	struct map by_name;  /* hash -> index; a collision steps to hash + 1 */
+	struct image *debug; /* owner of the borrowed names, or NULL */
+};
+
+/* What is read only when somebody asks; NULL or 0 until then. */
+struct image_lazy {
+	struct image_chunk {
+		uint64_t offset, len;
+		uint8_t *bytes; /* NUL after the last */
+	} * chunks;
+	size_t nchunks;
+	uint64_t loaded; /* bytes, all chunks */
+	struct symbol_table *symbols;
+	struct image_function *functions;
+	size_t nfunctions;
+	bool has_functions;
+};
+
+/* A range of the file, read once and kept, followed by a NUL of ours; NULL when the file
+ * is shorter or the image has loaded more than any honest file needs. */
+const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len);
+/* The part of the file behind [vaddr, vaddr + len), loaded alone; for big tables. */
+const uint8_t *image_table(const struct image *img, uint64_t vaddr, uint64_t len);
+/* The bytes at vaddr up to the end of what the file holds of its segment. */
+const uint8_t *image_rest(const struct image *img, uint64_t vaddr, uint64_t *have);
+
+/* Section headers, as many as the file really holds; 0: none. */
+size_t image_sections(const struct image *img, const Elf64_Shdr **out);
+must_check bool image_section(const struct image *img, const char *name, Elf64_Shdr *out);
+
+/* The first GNU build-id in notes, as hex into out; false: there is none. */
+must_check bool build_id_find(const uint8_t *notes, size_t n, uint64_t align,
+			      char out[2 * 64 + 1]);
+
+void symbol_table_free(struct symbol_table *t);
+
+#endif

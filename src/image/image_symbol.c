@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Symbols: .symtab and .dynsym together, sorted by address, built at the first question.
+ * Of the names of one address the last in order is the best: global before local, fewer
+ * leading underscores, then the alphabet, so that the answer never depends on luck.
+ *
+ * A file without .symtab borrows names from its separate debug file (found by build-id on
+ * this machine), but only to say what lies at an address. Searches by name use the file's
+ * own symbols: what is found must not depend on which packages are installed here.
+ */
+#include "image/image_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COVER_STEPS = 16 };
+
+struct sections {
+	const Elf64_Shdr *headers;
+	size_t n;
+};
+
+/* In a section that is loaded: not undefined, absolute, or a linker's warning text. */
+static bool symbol_is_loaded(const Elf64_Sym *s, const struct sections *in)
+{
+	if (s->st_shndx == SHN_XINDEX)
+		return true; /* the section's number did not fit: above 65279 */
+	return s->st_shndx != SHN_UNDEF && s->st_shndx < in->n &&
+	       in->headers[s->st_shndx].sh_flags & SHF_ALLOC;
+}
+
+/* A TLS symbol's value is no address. */
+static bool symbol_is_named(const Elf64_Sym *s)
+{
+	unsigned type = ELF64_ST_TYPE(s->st_info);
+
+	return s->st_name != 0 && (type == STT_NOTYPE || type == STT_OBJECT ||
+				   type == STT_FUNC || type == STT_GNU_IFUNC);
+}
+
+static void table_add(struct symbol_table *t, const struct symbol *s)
+{
+	if (t->n == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 256;
+		t->symbols = xrealloc(t->symbols, t->cap, sizeof(*t->symbols));
+	}
+	t->symbols[t->n++] = *s;
+}
+
+/* Old versions of a symbol, which no new program is linked with, are marked in a table
+ * beside .dynsym. NULL: no versions, or fewer than symbols. */
+static const uint8_t *versions_of(const struct image *img, const struct sections *in,
+				  size_t section)
+{
+	uint64_t count = in->headers[section].sh_size / sizeof(Elf64_Sym);
+
+	for (size_t i = 0; i < in->n; i++) {
+		const Elf64_Shdr *s = &in->headers[i];
+
+		if (s->sh_type == SHT_GNU_versym && s->sh_link == section &&
+		    s->sh_size / sizeof(Elf64_Versym) >= count)
+			return image_load(img, s->sh_offset, s->sh_size);
+	}
+	return NULL;
+}
+
+static bool version_is_old(const uint8_t *versions, uint64_t symbol)
+{
+	enum { VERSION_HIDDEN = 0x8000 };
+	Elf64_Versym v;
+
+	if (!versions)
+		return false;
+	memcpy(&v, versions + symbol * sizeof(v), sizeof(v));
+	return v & VERSION_HIDDEN;
+}
+
+static void read_section(struct symbol_table *t, const struct image *img,
+			 const struct sections *in, size_t section)
+{
+	const Elf64_Shdr *table = &in->headers[section];
+	const Elf64_Shdr *names = &in->headers[table->sh_link];
+	const uint8_t *syms = image_load(img, table->sh_offset, table->sh_size);
+	const uint8_t *versions = versions_of(img, in, section);
+	const char *text =
+		(const char *)image_load(img, names->sh_offset, names->sh_size);
+
+	if (!syms || !text || table->sh_entsize != sizeof(Elf64_Sym))
+		return;
+	for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
+		Elf64_Sym s;
+
+		memcpy(&s, syms + i * sizeof(s), sizeof(s));
+		if (!symbol_is_named(&s) || !symbol_is_loaded(&s, in) ||
+		    s.st_name >= names->sh_size)
+			continue;
+		table_add(t, &(struct symbol){ .vaddr = s.st_value,
+					       .size = s.st_size,
+					       .name = text + s.st_name,
+					       .is_global = ELF64_ST_BIND(s.st_info) !=
+								    STB_LOCAL &&
+							    !version_is_old(versions, i),
+					       .is_borrowed = img == t->debug });
+	}
+}
+
+/* Adds the symbols of every section of this type; false: there is none. */
+static bool read_sections(struct symbol_table *t, const struct image *img, uint32_t type)
+{
+	struct sections in;
+	bool found = false;
+
+	in.n = image_sections(img, &in.headers);
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.headers[i].sh_type != type || in.headers[i].sh_link >= in.n)
+			continue;
+		read_section(t, img, &in, i);
+		found = true;
+	}
+	return found;
+}
+
+static void read_debug_file(struct symbol_table *t, const struct image *img)
+{
+	char path[64 + sizeof(img->build_id)];
+	struct err ignored;
+
+	if (strlen(img->build_id) < 4)
+		return;
+	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
+		 img->build_id, img->build_id + 2);
+	if (image_open(path, &t->debug, &ignored))
+		(void)read_sections(t, t->debug, SHT_SYMTAB);
+}
+
+static size_t underscores(const char *name)
+{
+	return strspn(name, "_");
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct symbol *left = a, *right = b;
+	size_t l, r;
+
+	if (left->vaddr != right->vaddr)
+		return left->vaddr < right->vaddr ? -1 : 1;
+	if ((left->size != 0) != (right->size != 0))
+		return left->size != 0 ? 1 : -1;
+	if (left->is_global != right->is_global)
+		return left->is_global ? 1 : -1;
+	l = underscores(left->name), r = underscores(right->name);
+	if (l != r)
+		return l < r ? 1 : -1;
+	return strcmp(right->name, left->name);
+}
+
+/* The slot of a name: where it is, or where it would go. */
+static uint64_t name_slot(const struct symbol_table *t, const char *name, uint32_t *at)
+{
+	uint64_t hash = str_hash(str_of(name));
+
+	for (; map_find(&t->by_name, hash, at); hash++)
+		if (strcmp(t->symbols[*at].name, name) == 0)
+			return hash;
+	*at = UINT32_MAX;
+	return hash;
+}
+
+static void index_names(struct symbol_table *t)
+{
+	for (size_t i = 0; i < t->n && i < UINT32_MAX; i++) {
+		uint32_t known;
+		uint64_t slot;
+
+		if (t->symbols[i].is_borrowed)
+			continue;
+		slot = name_slot(t, t->symbols[i].name, &known);
+		if (known == UINT32_MAX ||
+		    (t->symbols[i].is_global && !t->symbols[known].is_global))
+			map_set(&t->by_name, slot, (uint32_t)i);
+	}
+}
+
+static const struct symbol_table *symbols_of(const struct image *img)
+{
+	struct symbol_table *t = img->lazy->symbols;
+
+	if (t)
+		return t;
+	t = img->lazy->symbols = xcalloc(1, sizeof(*t));
+	if (!read_sections(t, img, SHT_SYMTAB))
+		read_debug_file(t, img);
+	read_sections(t, img, SHT_DYNSYM);
+	qsort(t->symbols, t->n, sizeof(*t->symbols), by_address);
+	index_names(t);
+	return t;
+}
+
+void symbol_table_free(struct symbol_table *t)
+{
+	if (!t)
+		return;
+	image_close(t->debug);
+	map_release(&t->by_name);
+	free(t->symbols);
+	free(t);
+}
+
+bool image_find_symbol(const struct image *img, const char *name, uint64_t *vaddr,
+		       uint64_t *size)
+{
+	const struct symbol_table *t = symbols_of(img);
+	uint32_t at;
+
+	name_slot(t, name, &at);
+	if (at == UINT32_MAX)
+		return false;
+	*vaddr = t->symbols[at].vaddr;
+	*size = t->symbols[at].size;
+	return true;
+}
+
+/* Labels of hand-written code have no size: they reach to the next symbol. */
+static bool symbol_covers(const struct symbol *s, uint64_t vaddr, bool is_nearest)
+{
+	return s->size ? vaddr - s->vaddr < s->size : is_nearest;
+}
+
+bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
+		     uint64_t *offset)
+{
+	const struct symbol_table *t = symbols_of(img);
+	size_t low = 0, high = t->n;
+
+	while (low < high) { /* the first symbol after vaddr */
+		size_t middle = low + (high - low) / 2;
+
+		if (t->symbols[middle].vaddr <= vaddr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (size_t step = 0; step < COVER_STEPS && step < low; step++) {
+		const struct symbol *s = &t->symbols[low - 1 - step];
+
+		if (!symbol_covers(s, vaddr, step == 0))
+			continue;
+		*name = str_of(s->name);
+		*offset = vaddr - s->vaddr;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What image/ reads from real files is what readelf prints of them. */
+#include "image/image.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Files of this machine that differ in how they were linked; absent ones are told. */
+static const char *const subjects[] = {
+	"/lib/x86_64-linux-gnu/libc.so.6", /* RELR, IFUNC, stripped */
+	"/lib/x86_64-linux-gnu/libm.so.6",
+	"/usr/lib/x86_64-linux-gnu/libstdc++.so.6", /* RELA, thousands of weak names */
+	"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+	"/lib/ld-musl-x86_64.so.1",
+	"/usr/bin/bash",
+	"/proc/self/exe", /* has .symtab */
+};
+
+struct pairs {
+	uint64_t (*v)[2];
+	size_t n, cap;
+};
+
+static void pairs_add(struct pairs *p, uint64_t a, uint64_t b)
+{
+	if (p->n == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 1024;
+		p->v = xrealloc(p->v, p->cap, sizeof(*p->v));
+	}
+	p->v[p->n][0] = a;
+	p->v[p->n++][1] = b;
+}
+
+static int pair_order(const void *a, const void *b)
+{
+	return memcmp(a, b, 2 * sizeof(uint64_t));
+}
+
+static void pairs_sort_unique(struct pairs *p)
+{
+	size_t kept = 0;
+
+	if (p->n)
+		qsort(p->v, p->n, sizeof(*p->v), pair_order);
+	for (size_t i = 0; i < p->n; i++)
+		if (kept == 0 || pair_order(p->v[i], p->v[kept - 1]) != 0)
+			memcpy(p->v[kept++], p->v[i], sizeof(*p->v));
+	p->n = kept;
+}
+
+/* The lines "HEX HEX" of readelf with these options, cut to them by an awk program. */
+static struct pairs readelf(const char *options, const char *path, const char *awk)
+{
+	struct pairs p = { 0 };
+	char command[1024];
+	uint64_t a, b;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "LC_ALL=C readelf -W %s %s 2>&1 | awk '%s'",
+		 options, path, awk);
+	f = popen(command, "r");
+	assert_non_null(f);
+	while (fscanf(f, "%lx %lx", &a, &b) == 2)
+		pairs_add(&p, a, b);
+	assert_int_equal(pclose(f), 0);
+	pairs_sort_unique(&p);
+	return p;
+}
+
+static void assert_pairs_equal(struct pairs *ours, struct pairs *theirs)
+{
+	pairs_sort_unique(ours);
+	for (size_t i = 0; i < ours->n && i < theirs->n; i++) {
+		assert_int_equal(ours->v[i][0], theirs->v[i][0]);
+		assert_int_equal(ours->v[i][1], theirs->v[i][1]);
+	}
+	assert_int_equal(ours->n, theirs->n);
+	free(ours->v);
+	free(theirs->v);
+}
+
+/* A resolved path: readelf would read /proc/self as its own. */
+static bool subject_open(size_t i, char path[4096], struct image **img)
+{
+	struct err e;
+
+	if (!realpath(subjects[i], path)) {
+		print_message("NOT RUN: no %s on this machine\n", subjects[i]);
+		return false;
+	}
+	assert_true(image_open(path, img, &e));
+	return true;
+}
+
+static void for_subjects(void (*check)(const struct image *img, const char *path))
+{
+	for (size_t i = 0; i < countof(subjects); i++) {
+		char path[4096];
+		struct image *img;
+
+		if (!subject_open(i, path, &img))
+			continue;
+		check(img, path);
+		image_close(img);
+	}
+}
+
+static void check_build_id(const struct image *img, const char *path)
+{
+	char command[4200], id[256] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "LC_ALL=C readelf -nW %s | awk '/Build ID:/ { print $NF }'", path);
+	f = popen(command, "r");
+	assert_non_null(f);
+	if (fscanf(f, "%255s", id) != 1)
+		id[0] = 0;
+	pclose(f);
+	assert_true(str_is(image_build_id(img), id));
+}
+
+static void build_ids_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_build_id);
+}
+
+static void check_segments(const struct image *img, const char *path)
+{
+	struct pairs theirs =
+		readelf("-l", path, "$1 == \"LOAD\" { print $3, $6; print $2, $5 }");
+	struct pairs ours = { 0 };
+	const struct image_segment *s;
+	size_t n = image_segments(img, &s);
+
+	assert_true(n > 0);
+	for (size_t i = 0; i < n; i++) {
+		pairs_add(&ours, s[i].vaddr, s[i].memsz);
+		pairs_add(&ours, s[i].offset, s[i].filesz);
+	}
+	assert_pairs_equal(&ours, &theirs);
+}
+
+static void segments_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_segments);
+}
+
+static bool take_relative(void *context, uint64_t where, uint64_t target)
+{
+	(void)target;
+	pairs_add(context, where, 0);
+	return true;
+}
+
+static bool take_rela(void *context, uint64_t where, uint64_t target)
+{
+	pairs_add(context, where, target);
+	return true;
+}
+
+/* readelf prints RELR relocations as places only; so places for all files, targets for
+ * those that have none of them (test_module compares targets with a live process). */
+static void check_relative(const struct image *img, const char *path)
+{
+	struct pairs places =
+		readelf("-r", path,
+			"/relr.dyn/ { relr = 1 } / offset 0x/ && !/relr/ { relr = 0 }"
+			"/R_X86_64_RELATIVE/ { print $1, 0 }"
+			"relr && NF == 1 { print $1, 0 }");
+	struct pairs rela = readelf("-r", path, "/R_X86_64_RELATIVE/ { print $1, $4 }");
+	struct pairs ours = { 0 };
+
+	if (places.n == rela.n) {
+		image_each_relative(img, take_rela, &ours);
+		assert_pairs_equal(&ours, &rela);
+		free(places.v);
+		return;
+	}
+	image_each_relative(img, take_relative, &ours);
+	assert_pairs_equal(&ours, &places);
+	free(rela.v);
+}
+
+static void relatives_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_relative);
+}
+
+static void check_functions(const struct image *img, const char *path)
+{
+	struct pairs theirs = readelf("--debug-dump=frames", path,
+				      "/ FDE / && /pc=/ { sub(/.*pc=/, \"\");"
+				      " sub(/\\.\\./, \" \"); print }");
+	struct pairs ours = { 0 };
+	const struct image_function *f;
+	size_t n = image_functions(img, &f);
+
+	assert_true(n > 0);
+	for (size_t i = 0; i < n; i++)
+		pairs_add(&ours, f[i].vaddr, f[i].vaddr + f[i].size);
+	assert_pairs_equal(&ours, &theirs);
+}
+
+static void functions_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_functions);
+}
+
+/* Of a static program, which has .eh_frame but no table of it. */
+static void functions_of_a_static_program(void **state)
+{
+	char dir[] = "/tmp/heapsift-test-XXXXXX", command[256], path[64];
+	struct image *img;
+	struct err e;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/static", dir);
+	snprintf(command, sizeof(command),
+		 "echo 'int main(void) { return 0; }' | cc -static -s -x c -o %s -",
+		 path);
+	assert_int_equal(system(command), 0);
+	assert_true(image_open(path, &img, &e));
+	check_functions(img, path);
+	check_build_id(img, path);
+	image_close(img);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Each defined symbol that readelf lists: found by its name at one of the values listed
+ * for it, and by its value under one of the names listed for that. */
+static void check_symbols(const struct image *img, const char *path)
+{
+	char command[4400], name[4096];
+	uint64_t value, found, size, offset, count = 0;
+	struct str at;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "LC_ALL=C readelf -W -s %s | awk '$4 ~ /^(FUNC|OBJECT|IFUNC)$/ &&"
+		 " $5 != \"LOCAL\" && $7 ~ /^[0-9]+$/ && $8 !~ /[^@]@[^@]/ {"
+		 " sub(/@.*/, \"\", $8); print $2, $8 }'",
+		 path);
+	f = popen(command, "r");
+	assert_non_null(f);
+	while (fscanf(f, "%lx %4095s", &value, name) == 2) {
+		assert_true(image_find_symbol(img, name, &found, &size));
+		assert_int_equal(found, value);
+		assert_true(image_symbol_at(img, value, &at, &offset));
+		assert_int_equal(offset, 0);
+		count++;
+	}
+	pclose(f);
+	assert_true(count > 0);
+}
+
+static void symbols_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_symbols);
+}
+
+static void a_symbol_covers_its_size(void **state)
+{
+	uint64_t vaddr, size, offset;
+	struct image *img;
+	struct str name;
+	struct err e;
+
+	(void)state;
+	assert_true(image_open(subjects[0], &img, &e));
+	assert_true(image_find_symbol(img, "malloc", &vaddr, &size));
+	assert_true(size > 1);
+	assert_true(image_symbol_at(img, vaddr + size - 1, &name, &offset));
+	assert_true(str_is(name, "malloc")); /* and not __libc_malloc */
+	assert_int_equal(offset, size - 1);
+	assert_false(image_find_symbol(img, "no such symbol", &vaddr, &size));
+	assert_false(image_symbol_at(img, 1, &name, &offset));
+	assert_false(image_symbol_at(img, UINT64_MAX, &name, &offset));
+	image_close(img);
+}
+
+static void bytes_are_the_files(void **state)
+{
+	const struct image_segment *s;
+	struct image *img;
+	struct err e;
+	size_t n;
+
+	(void)state;
+	assert_true(image_open(subjects[0], &img, &e));
+	n = image_segments(img, &s);
+	assert_memory_equal(image_bytes(img, s[0].vaddr, 4), "\177ELF", 4);
+	for (size_t i = 0; i < n; i++) {
+		assert_non_null(image_bytes(img, s[i].vaddr, s[i].filesz));
+		assert_null(image_bytes(img, s[i].vaddr, s[i].filesz + 1));
+		assert_null(image_bytes(img, s[i].vaddr, SIZE_MAX));
+	}
+	image_close(img);
+}
+
+static void what_is_no_elf_file_is_refused(void **state)
+{
+	struct image *img;
+	struct err e;
+
+	(void)state;
+	assert_false(image_open("/etc/passwd", &img, &e));
+	assert_int_equal(e.kind, ERR_FILE);
+	assert_false(image_open("/dev/null", &img, &e));
+	assert_false(image_open("/tmp", &img, &e));
+	assert_false(image_open("/no/such/file", &img, &e));
+	assert_non_null(strstr(e.text, "'/no/such/file'"));
+}
+
+static void assert_demangled(const char *symbol, const char *text)
+{
+	struct buf out = { 0 };
+
+	buf_str(&out, "> ");
+	demangle(str_of(symbol), &out);
+	assert_memory_equal(out.s, "> ", 2);
+	assert_string_equal(out.s + 2, text);
+	buf_release(&out);
+}
+
+static void names_are_demangled(void **state)
+{
+	struct buf bomb = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_demangled("_ZTVN3app5OrderE", "vtable for app::Order");
+	assert_demangled("_ZNSt6vectorIiSaIiEE9push_backEOi",
+			 "std::vector<int, std::allocator<int> >::push_back(int&&)");
+	assert_demangled("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE",
+			 "core::fmt::Formatter::pad");
+	assert_demangled("malloc", "malloc");
+	assert_demangled("", "");
+	assert_demangled("_Z", "_Z");
+	assert_demangled("_ZN", "_ZN");
+
+	/* Each pair of template arguments doubles the text: 2^40 bytes if let. */
+	buf_str(&bomb, "_Z1fI1aE1bIS_S_E");
+	for (char c = '0'; c <= '9'; c++)
+		buf_printf(&bomb, "1bIS%c_S%c_E", c, c);
+	for (char c = 'A'; c <= 'Z'; c++)
+		buf_printf(&bomb, "1bIS%c_S%c_E", c, c);
+	demangle(buf_view(&bomb), &out);
+	assert_true(out.n < 1 << 20);
+	buf_release(&bomb);
+	buf_release(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(build_ids_are_readelfs),
+		cmocka_unit_test(segments_are_readelfs),
+		cmocka_unit_test(relatives_are_readelfs),
+		cmocka_unit_test(functions_are_readelfs),
+		cmocka_unit_test(functions_of_a_static_program),
+		cmocka_unit_test(symbols_are_readelfs),
+		cmocka_unit_test(a_symbol_covers_its_size),
+		cmocka_unit_test(bytes_are_the_files),
+		cmocka_unit_test(what_is_no_elf_file_is_refused),
+		cmocka_unit_test(names_are_demangled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
