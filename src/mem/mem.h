@@ -55,11 +55,16 @@ struct mem_thread {
 };
 
 struct mem_ops {
-	/* Copies [at, at + len), which lies in region r; false is a hole. Thread-safe. */
-	bool (*copy)(const struct mem *m, const struct mem_region *r, taddr at, void *dst,
-		     size_t len);
-	/* No target byte will be read any more: let the target or the child go. */
+	/* Copies [at, at + len), which lies in region r, up to the first hole; returns how
+	 * many bytes that were. Thread-safe. */
+	size_t (*copy)(const struct mem *m, const struct mem_region *r, taddr at,
+		       void *dst, size_t len);
+	/* No target byte will be read any more: let the target or the child go. NULL: no
+	 * one is held. */
 	void (*release)(struct mem *m);
+	/* As mem_account. NULL: nothing to be had. */
+	bool (*account)(struct mem *m, struct err *e);
+	/* Frees what is the source's own, the struct mem included, but not its arrays. */
 	void (*close)(struct mem *m);
 };
 
@@ -72,6 +77,9 @@ struct mem {
 	struct page_run *pages; /* empty when residency is not known (has_pages) */
 	size_t npages;
 	bool has_pages;
+	/* Pages that the target made unreadable (MADV_GUARD_INSTALL); in no run of pages. */
+	struct page_run *guards;
+	size_t nguards;
 	enum snapshot_mode mode; /* the one taken */
 	uint64_t pause_ns;       /* how long the target stood; final after mem_release */
 	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */

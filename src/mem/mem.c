@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is the same for every source of bytes: finding the region of an address and cutting
+ * a read at region borders. A source only copies bytes inside one region.
+ */
+#include "mem/mem_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct mem_region *mem_region_at(const struct mem *m, taddr at)
+{
+	size_t low = 0, high = m->nregions;
+
+	while (low < high) { /* the first region that ends after `at` */
+		size_t middle = low + (high - low) / 2;
+
+		if (m->regions[middle].end <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == m->nregions || m->regions[low].start > at)
+		return NULL;
+	return &m->regions[low];
+}
+
+taddr mem_range_end(const struct mem *m, taddr at)
+{
+	const struct mem_region *r = mem_region_at(m, at);
+	const struct mem_region *last = m->regions + m->nregions;
+
+	for (; r && r < last && r->start <= at && !(r->flags & REGION_IO); r++)
+		at = r->end;
+	return at;
+}
+
+size_t run_after(const struct page_run *runs, size_t n, taddr at)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (run_end(&runs[middle]) <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool mem_read(const struct mem *m, taddr at, void *dst, size_t len)
+{
+	uint8_t *out = dst;
+
+	while (len > 0) {
+		const struct mem_region *r = mem_region_at(m, at);
+
+		if (!r || (r->flags & REGION_IO))
+			return false;
+		/* at < r->end, so take is at least 1 and at + take cannot wrap. */
+		size_t take = min_u64(len, r->end - at);
+
+		if (m->ops->copy(m, r, at, out, take) != take)
+			return false;
+		at += take, out += take, len -= take;
+	}
+	return true;
+}
+
+bool mem_read_string(const struct mem *m, taddr at, char *dst, size_t cap)
+{
+	taddr end = mem_range_end(m, at);
+	size_t n = 0;
+
+	while (n < cap && at + n < end) {
+		/* Page by page: the string may end just before a hole. */
+		taddr page_end = align_down(at + n, PAGE_SIZE_4K) + PAGE_SIZE_4K;
+		size_t take = (size_t)(min_u64(page_end, end) - (at + n));
+
+		if (take > cap - n)
+			take = cap - n;
+		if (!mem_read(m, at + n, dst + n, take))
+			return false;
+		if (memchr(dst + n, 0, take))
+			return true;
+		n += take;
+	}
+	return false;
+}
+
+void mem_release(struct mem *m)
+{
+	if (m->ops->release)
+		m->ops->release(m);
+}
+
+bool mem_account(struct mem *m, struct err *e)
+{
+	mem_release(m);
+	return !m->ops->account || m->ops->account(m, e);
+}
+
+void mem_close(struct mem *m)
+{
+	if (!m)
+		return;
+	mem_release(m);
+	free(m->regions);
+	free(m->threads);
+	free(m->pages);
+	free(m->guards);
+	m->ops->close(m);
+}

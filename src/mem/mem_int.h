@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of mem/ share: a growing list of regions and runs, and the kinds of region. */
+#ifndef MEM_MEM_INT_H
+#define MEM_MEM_INT_H
+
+#include "mem/mem.h"
+
+/* Cuts `text`, the whole of a maps file, into regions by address; their names point into
+ * it. Lines that are no maps lines are skipped. */
+struct mem_region *regions_parse(char *text, size_t *n);
+
+/* Private and backed by nothing: a page in no run of m->pages reads as zeroes. */
+static inline bool region_is_anon(const struct mem_region *r)
+{
+	return r->inode == 0 && r->dev_major == 0 && r->dev_minor == 0 &&
+	       !(r->prot & PROT_SHARED);
+}
+
+/* The index of the first run that ends after `at`; n when none does. */
+size_t run_after(const struct page_run *runs, size_t n, taddr at);
+
+static inline taddr run_end(const struct page_run *r)
+{
+	return r->start + r->count * PAGE_SIZE_4K;
+}
+
+#endif
