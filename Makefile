@@ -23,7 +23,8 @@ asan: ## the tests again, under AddressSanitizer and UBSan
 fuzz: ## each harness of test/fuzz for FUZZ_SECONDS (60)
 	@tools/fuzz.sh
 
-bench: all ## speed and memory, beside other tools
+bench: ## speed and memory, beside other tools
+	@tools/build.sh $(BUILD) heapsift bench
 	@bench/run.sh
 
 matrix: all ## the fixtures in other Debian releases' glibcs

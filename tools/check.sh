@@ -91,7 +91,7 @@ totals() {
 
 step deps tools/deps.sh check || { totals; exit 1; }
 step build-gcc env CMAKE_ARGS=-DTESTS=ON tools/build.sh build || { totals; exit 1; }
-step build-clang env CC=clang CMAKE_ARGS="-DTESTS=ON -DTIDY=ON" tools/build.sh build-clang -k 0 || true
+step build-clang env CC=clang CMAKE_ARGS="-DTESTS=ON -DTIDY=ON" tools/build.sh build-clang -k 0 all bench || true
 step format format || true
 step analyzer analyzer || true
 step layers tools/layers.sh || true

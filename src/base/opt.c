@@ -171,11 +171,10 @@ static bool unknown_option(const struct parser *p, const char *word, struct err 
 	size_t n = 0, length = strcspn(word, "=");
 	char name[64], text[256];
 
-	for (size_t i = 0; i < p->n && n < countof(names); i++) {
-		assert(p->flat[i].opt);
+	assert(p->flat);
+	for (size_t i = 0; i < p->n && n < countof(names); i++)
 		if (!p->flat[i].opt->hidden)
 			names[n++] = p->flat[i].opt->name;
-	}
 	snprintf(name, sizeof(name), "%.*s", (int)length, word);
 	if (strncmp(name, "--", 2) == 0)
 		nearest = opt_nearest(name + 2, names, n);
