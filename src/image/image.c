@@ -17,7 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_MAX = 512 << 20, LOADED_MAX = 1 << 30, NOTES_MAX = 1 << 20 };
+enum {
+	CHUNK_MAX = 512 << 20, /* bytes of one range */
+	CHUNKS_MAX = 1024,
+	LOADED_MAX = 1 << 30, /* bytes of all ranges */
+	NOTES_MAX = 1 << 20,
+};
 
 static bool read_fully(int fd, uint8_t *dst, uint64_t len, uint64_t offset)
 {
@@ -51,6 +56,7 @@ const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len
 	if (known)
 		return known;
 	if (len > img->file_size || offset > img->file_size - len || len > CHUNK_MAX ||
+	    lazy->nchunks == CHUNKS_MAX ||
 	    len > min_u64(LOADED_MAX, 4 * img->file_size) - lazy->loaded)
 		return NULL;
 	bytes = malloc(len + 1);

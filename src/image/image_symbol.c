@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COVER_STEPS = 16 };
+enum {
+	COVER_STEPS = 16, /* how many symbols back the covering one may start */
+	PROBES_MAX = 64,  /* names with one hash: hostile ones stay unknown */
+};
 
 struct sections {
 	const Elf64_Shdr *headers;
@@ -84,6 +87,7 @@ static void read_section(struct symbol_table *t, const struct image *img,
 	const uint8_t *versions = versions_of(img, in, section);
 	const char *text =
 		(const char *)image_load(img, names->sh_offset, names->sh_size);
+	struct symbol add = { .is_borrowed = img == t->debug };
 
 	if (!syms || !text || table->sh_entsize != sizeof(Elf64_Sym))
 		return;
@@ -94,30 +98,27 @@ static void read_section(struct symbol_table *t, const struct image *img,
 		if (!symbol_is_named(&s) || !symbol_is_loaded(&s, in) ||
 		    s.st_name >= names->sh_size)
 			continue;
-		table_add(t, &(struct symbol){ .vaddr = s.st_value,
-					       .size = s.st_size,
-					       .name = text + s.st_name,
-					       .is_global = ELF64_ST_BIND(s.st_info) !=
-								    STB_LOCAL &&
-							    !version_is_old(versions, i),
-					       .is_borrowed = img == t->debug });
+		add.vaddr = s.st_value, add.size = s.st_size;
+		add.name = text + s.st_name;
+		add.is_global = ELF64_ST_BIND(s.st_info) != STB_LOCAL &&
+				!version_is_old(versions, i);
+		table_add(t, &add);
 	}
 }
 
-/* Adds the symbols of every section of this type; false: there is none. */
+/* Adds the symbols of the section of this type; false: there is none. */
 static bool read_sections(struct symbol_table *t, const struct image *img, uint32_t type)
 {
 	struct sections in;
-	bool found = false;
 
 	in.n = image_sections(img, &in.headers);
 	for (size_t i = 0; i < in.n; i++) {
 		if (in.headers[i].sh_type != type || in.headers[i].sh_link >= in.n)
 			continue;
 		read_section(t, img, &in, i);
-		found = true;
+		return true; /* files have one of each */
 	}
-	return found;
+	return false;
 }
 
 static void read_debug_file(struct symbol_table *t, const struct image *img)
@@ -155,16 +156,20 @@ static int by_address(const void *a, const void *b)
 	return strcmp(right->name, left->name);
 }
 
-/* The slot of a name: where it is, or where it would go. */
-static uint64_t name_slot(const struct symbol_table *t, const char *name, uint32_t *at)
+/* The slot of a name: where it is, or, with *at UINT32_MAX, where it would go. */
+static bool name_slot(const struct symbol_table *t, const char *name, uint64_t *slot,
+		      uint32_t *at)
 {
-	uint64_t hash = str_hash(str_of(name));
-
-	for (; map_find(&t->by_name, hash, at); hash++)
+	*slot = str_hash(str_of(name));
+	for (unsigned i = 0; i < PROBES_MAX; i++, ++*slot) {
+		if (!map_find(&t->by_name, *slot, at)) {
+			*at = UINT32_MAX;
+			return true;
+		}
 		if (strcmp(t->symbols[*at].name, name) == 0)
-			return hash;
-	*at = UINT32_MAX;
-	return hash;
+			return true;
+	}
+	return false;
 }
 
 static void index_names(struct symbol_table *t)
@@ -173,9 +178,9 @@ static void index_names(struct symbol_table *t)
 		uint32_t known;
 		uint64_t slot;
 
-		if (t->symbols[i].is_borrowed)
+		if (t->symbols[i].is_borrowed ||
+		    !name_slot(t, t->symbols[i].name, &slot, &known))
 			continue;
-		slot = name_slot(t, t->symbols[i].name, &known);
 		if (known == UINT32_MAX ||
 		    (t->symbols[i].is_global && !t->symbols[known].is_global))
 			map_set(&t->by_name, slot, (uint32_t)i);
@@ -211,10 +216,10 @@ bool image_find_symbol(const struct image *img, const char *name, uint64_t *vadd
 		       uint64_t *size)
 {
 	const struct symbol_table *t = symbols_of(img);
+	uint64_t slot;
 	uint32_t at;
 
-	name_slot(t, name, &at);
-	if (at == UINT32_MAX)
+	if (!name_slot(t, name, &slot, &at) || at == UINT32_MAX)
 		return false;
 	*vaddr = t->symbols[at].vaddr;
 	*size = t->symbols[at].size;
