@@ -8,7 +8,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libelf-dev libzstd-dev libxxha
 	libiberty-dev scdoc)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
-	binutils shellcheck codespell mandoc gdb git procps)
+	binutils shellcheck codespell mandoc gdb procps)
 all=("${check[@]}" libclang-rt-14-dev mmdebstrap)
 
 case ${1:-} in
