@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows become bytes: text for people, JSON and CSV for programs. Pure: where the bytes go
+ * is the sink's business, and nothing here reads a target.
+ *
+ * Everything shown may come from a hostile target: text and CSV escape control bytes and
+ * what reorders a line, JSON escapes the same and replaces invalid UTF-8.
+ */
+#ifndef OUT_OUT_H
+#define OUT_OUT_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "model/model.h"
+
+/* ---- sink: where bytes go, and how they are to look ---- */
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
+
+struct sink {
+	/* Takes all n bytes, or is false with errno set. */
+	bool (*write)(void *context, const void *bytes, size_t n);
+	void *context;
+	enum format format;
+	bool exact; /* sizes as whole bytes, not 1.4 MiB */
+	bool colour;
+	unsigned width; /* columns of the terminal; 0: as wide as it gets */
+	/* Inner. An error sticks: what follows is swallowed, sink_flush tells. */
+	int error;
+	size_t n;
+	char *buffer;
+};
+
+/* A sink of text without colour and limits; release after sink_flush. */
+void sink_init(struct sink *s, bool (*write)(void *, const void *, size_t),
+	       void *context);
+void sink_init_fd(struct sink *s, const int *fd);
+void sink_init_buf(struct sink *s, struct buf *out);
+void sink_release(struct sink *s);
+
+void sink_add(struct sink *s, const void *bytes, size_t n);
+void sink_str(struct sink *s, const char *text);
+void sink_char(struct sink *s, char c);
+void sink_spaces(struct sink *s, size_t n);
+void sink_printf(struct sink *s, const char *fmt, ...) print_like(2, 3);
+void sink_number(struct sink *s, uint64_t value); /* 1234567 */
+void sink_address(struct sink *s, taddr at);      /* 0x12d687 */
+/* Text of the target, escaped for people. */
+void sink_escaped(struct sink *s, struct str text);
+
+enum look { LOOK_PLAIN, LOOK_HEAD, LOOK_FAINT, LOOK_WARNING, LOOK_DAMAGE };
+void sink_look(struct sink *s, enum look look);
+
+/* Sends what is buffered. False: some byte did not get out, e is ERR_FILE and says why; its
+ * text is empty when the reader went away (EPIPE), for then nobody wants to know. */
+must_check bool sink_flush(struct sink *s, struct err *e);
+
+/* ---- numbers for people ---- */
+
+/* "1.4 MiB"; exact: "1,468,006". */
+void bytes_show(struct buf *out, uint64_t bytes, bool exact);
+/* "1,468,006" */
+void count_show(struct buf *out, uint64_t count);
+/* "840 us", "3.1 ms", "1.25 s" */
+void duration_show(struct buf *out, uint64_t ns);
+
+/* ---- JSON, streamed ---- */
+
+struct json {
+	struct sink *out;
+	bool more;    /* the next item needs a comma */
+	bool newline; /* the next item starts a line */
+};
+
+void json_open(struct json *j, char bracket);
+void json_close(struct json *j, char bracket);
+void json_key(struct json *j, const char *key);
+void json_str(struct json *j, struct str text);
+/* Above 2^53 a string of digits, which no reader rounds. */
+void json_number(struct json *j, uint64_t value);
+void json_address(struct json *j, taddr at);
+void json_bool(struct json *j, bool value);
+/* Milliseconds, three decimals, from nanoseconds. */
+void json_ms(struct json *j, uint64_t ns);
+void json_newline(struct json *j);
+
+/* ---- tables: rows pulled on demand ---- */
+
+enum column_type {
+	COLUMN_TEXT,
+	COLUMN_PATH, /* text whose end matters most */
+	COLUMN_ADDRESS,
+	COLUMN_BYTES,
+	COLUMN_COUNT,  /* 1,234 */
+	COLUMN_NUMBER, /* 1234: an index, an id */
+	COLUMN_BOOL,
+};
+
+enum column_flag {
+	COLUMN_TOTAL = 1,    /* text ends with the sum over all rows */
+	COLUMN_NOT_TEXT = 2, /* for programs only */
+	COLUMN_NOT_ZERO = 4, /* text leaves the column out when all rows are 0 */
+};
+
+/* What one row has in one column. Absent is not 0 and not "". */
+struct cell {
+	enum { CELL_ABSENT, CELL_NUMBER, CELL_TEXT } kind;
+	uint64_t number;
+	struct str text;
+};
+
+static inline struct cell cell_absent(void)
+{
+	return (struct cell){ .kind = CELL_ABSENT };
+}
+
+static inline struct cell cell_number(uint64_t value)
+{
+	return (struct cell){ .kind = CELL_NUMBER, .number = value };
+}
+
+static inline struct cell cell_text(struct str text)
+{
+	return (struct cell){ .kind = CELL_TEXT, .text = text };
+}
+
+struct column {
+	const char *name; /* in JSON, in CSV, for --sort; in text in capitals */
+	enum column_type type;
+	unsigned flags; /* enum column_flag */
+	/* Text points into the source or into `scratch`, which comes empty. */
+	struct cell (*get)(const void *source, size_t row, struct buf *scratch);
+	const char *help; /* what it holds, for the manual */
+};
+
+enum layout {
+	LAYOUT_TABLE,
+	LAYOUT_CARDS, /* each row a paragraph: first column, then the others' words */
+};
+
+struct table {
+	const struct column *columns;
+	size_t ncolumns;
+	const void *source;
+	size_t nrows;         /* at most UINT32_MAX */
+	const uint32_t *pick; /* which rows of the source they are; NULL: 0, 1, 2 … */
+	const struct column *sort; /* NULL: as they come */
+	bool ascending;
+	uint64_t limit; /* rows to show, 0: all */
+	enum layout layout;
+};
+
+/* The column of this name, or NULL. */
+const struct column *column_find(const struct column *columns, size_t n,
+				 const char *name);
+static inline bool column_is_text(const struct column *c)
+{
+	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH;
+}
+
+/* ---- an answer: the rows and what is said around them ---- */
+
+/* One number beside the rows: RSS beside the summary. */
+struct report_fact {
+	const char *name;
+	enum column_type type;
+	uint64_t value;
+};
+
+struct report {
+	const char *command;
+	const struct model *model;
+	struct table table;
+	const struct report_fact *facts;
+	size_t nfacts;
+	/* In place of the table in text; NULL: the table. */
+	void (*text)(const struct table *t, struct sink *out);
+};
+
+/* Rows shown may be fewer than there are: said in text and in JSON; of CSV, which has no
+ * room for it, *cut is set for the caller to say it elsewhere. */
+void report_write(const struct report *r, struct sink *out, bool *cut);
+
+#endif

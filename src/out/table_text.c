@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tables for people. Rows are pulled twice: once to learn how wide each column is and
+ * whether it says anything at all, once to print. Nothing is kept of them in between.
+ *
+ * What is too wide for the terminal is made to fit by cutting text columns, the widest
+ * first; addresses and numbers are never cut, so the worst terminal still tells the truth.
+ * Without a terminal nothing is cut, and a text that is wider than most just overflows.
+ */
+#include "out/out_int.h"
+
+#include "base/utf8.h"
+#include <ctype.h>
+#include <stdlib.h>
+
+enum {
+	GAP = 2,
+	NARROWEST = 6, /* a text column is not cut below this */
+	WIDEST = 48,   /* nor padded beyond this */
+};
+
+struct shape {
+	unsigned width; /* 0: the column is not shown */
+	bool says;      /* some row has something other than nothing (or 0) */
+	bool has_total;
+	uint64_t total;
+};
+
+struct text_writer {
+	const struct table *t;
+	const struct row_order *order;
+	struct sink *out;
+	struct shape *shapes;
+	struct buf scratch, shown;
+	size_t pending; /* spaces owed before the next word of this line */
+};
+
+static struct cell cell_at(struct text_writer *w, size_t c, size_t row)
+{
+	buf_clear(&w->scratch);
+	return w->t->columns[c].get(w->t->source, row, &w->scratch);
+}
+
+/* The cell in w->shown, its width. */
+static unsigned cell_render(struct text_writer *w, size_t c, const struct cell *v)
+{
+	buf_clear(&w->shown);
+	cell_show(&w->t->columns[c], v, w->out->exact, &w->shown);
+	return utf8_str_width(buf_view(&w->shown));
+}
+
+static void shape_total(struct text_writer *w, size_t c)
+{
+	struct shape *s = &w->shapes[c];
+
+	for (size_t i = 0; i < w->t->nrows; i++) {
+		struct cell v = cell_at(w, c, w->t->pick ? w->t->pick[i] : i);
+
+		if (v.kind == CELL_NUMBER) {
+			s->has_total = true;
+			s->total += v.number;
+		}
+	}
+}
+
+static void shape_column(struct text_writer *w, size_t c)
+{
+	const struct column *column = &w->t->columns[c];
+	struct shape *s = &w->shapes[c];
+
+	if (column->flags & COLUMN_NOT_TEXT)
+		return;
+	if (column->flags & COLUMN_TOTAL)
+		shape_total(w, c);
+	for (size_t i = 0; i < w->order->n; i++) {
+		struct cell v = cell_at(w, c, row_order_at(w->order, i));
+		unsigned width = cell_render(w, c, &v);
+
+		if (width == 0)
+			continue;
+		s->width = (unsigned)max_u64(s->width, width);
+		s->says |= v.kind != CELL_NUMBER || v.number != 0 ||
+			   !(column->flags & COLUMN_NOT_ZERO);
+	}
+	s->says |= s->total != 0;
+	if (!s->says) {
+		s->width = 0;
+		return;
+	}
+	if (s->has_total) {
+		struct cell total = cell_number(s->total);
+
+		s->width = (unsigned)max_u64(s->width, cell_render(w, c, &total));
+	}
+	s->width = (unsigned)max_u64(s->width, strlen(column->name));
+}
+
+static void shapes_fit(struct text_writer *w)
+{
+	unsigned all = 0;
+
+	for (size_t c = 0; c < w->t->ncolumns; c++)
+		if (w->shapes[c].width)
+			all += w->shapes[c].width + (all ? GAP : 0);
+	while (w->out->width && all > w->out->width) {
+		struct shape *widest = NULL;
+
+		for (size_t c = 0; c < w->t->ncolumns; c++)
+			if (column_is_text(&w->t->columns[c]) &&
+			    (!widest || w->shapes[c].width > widest->width))
+				widest = &w->shapes[c];
+		if (!widest || widest->width <= NARROWEST)
+			return;
+		widest->width--;
+		all--;
+	}
+	for (size_t c = 0; !w->out->width && c < w->t->ncolumns; c++)
+		if (column_is_text(&w->t->columns[c]))
+			w->shapes[c].width =
+				(unsigned)min_u64(w->shapes[c].width, WIDEST);
+}
+
+/* Bytes of s that fill at most `width` columns. */
+static size_t head_within(struct str s, unsigned width)
+{
+	size_t at = 0;
+
+	for (unsigned used = 0; at < s.n;) {
+		size_t next = at;
+
+		used += utf8_width(utf8_next(s, &next));
+		if (used > width)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+/* Where the tail of s starts that fills at most `width` columns. */
+static size_t tail_within(struct str s, unsigned width)
+{
+	unsigned all = utf8_str_width(s);
+	size_t at = 0;
+
+	while (all > width && at < s.n)
+		all -= utf8_width(utf8_next(s, &at));
+	return at;
+}
+
+/* Shortens s to at most `width` columns, in place of what is cut a mark. Returns the width
+ * it has now: a wide character may not have fitted. */
+static unsigned cut_write(struct sink *out, struct str s, unsigned width, bool keep_tail)
+{
+	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
+	struct str kept = { s.s + from,
+			    keep_tail ? s.n - from : head_within(s, width - 1) };
+
+	if (keep_tail)
+		sink_str(out, "…");
+	sink_add(out, kept.s, kept.n);
+	if (!keep_tail)
+		sink_str(out, "…");
+	return utf8_str_width(kept) + 1;
+}
+
+/* A word of this width in column c, the line's spaces before it as they are due. */
+static void field_write(struct text_writer *w, size_t c, struct str word, unsigned width)
+{
+	const struct column *column = &w->t->columns[c];
+	unsigned room = w->shapes[c].width;
+	bool cut = width > room && w->out->width && column_is_text(column);
+
+	if (!column_is_text(column)) { /* to the right */
+		w->pending += room - width;
+		width = room;
+	}
+	if (word.n) {
+		sink_spaces(w->out, w->pending);
+		w->pending = 0;
+		if (cut)
+			width = cut_write(w->out, word, room,
+					  column->type == COLUMN_PATH);
+		else
+			sink_add(w->out, word.s, word.n);
+	}
+	w->pending += (room > width ? room - width : 0) + GAP;
+}
+
+static void line_end(struct text_writer *w)
+{
+	sink_char(w->out, '\n');
+	w->pending = 0;
+}
+
+static void heading_write(struct text_writer *w)
+{
+	sink_look(w->out, LOOK_HEAD);
+	for (size_t c = 0; c < w->t->ncolumns; c++) {
+		if (!w->shapes[c].width)
+			continue;
+		buf_clear(&w->shown);
+		for (const char *at = w->t->columns[c].name; *at; at++)
+			buf_char(&w->shown,
+				 *at == '_' ? ' ' : (char)toupper((unsigned char)*at));
+		field_write(w, c, buf_view(&w->shown), (unsigned)w->shown.n);
+	}
+	sink_look(w->out, LOOK_PLAIN);
+	line_end(w);
+}
+
+static void row_write(struct text_writer *w, size_t row)
+{
+	for (size_t c = 0; c < w->t->ncolumns; c++) {
+		struct cell v;
+		unsigned width;
+
+		if (!w->shapes[c].width)
+			continue;
+		v = cell_at(w, c, row);
+		width = cell_render(w, c, &v);
+		field_write(w, c, buf_view(&w->shown), width);
+	}
+	line_end(w);
+}
+
+static void total_write(struct text_writer *w)
+{
+	bool named = false, any = false;
+
+	for (size_t c = 0; c < w->t->ncolumns; c++)
+		any |= w->shapes[c].width && w->shapes[c].has_total;
+	if (!any)
+		return;
+	sink_look(w->out, LOOK_HEAD);
+	for (size_t c = 0; c < w->t->ncolumns; c++) {
+		struct cell v = w->shapes[c].has_total ? cell_number(w->shapes[c].total)
+						       : cell_absent();
+
+		if (!w->shapes[c].width)
+			continue;
+		if (!named && column_is_text(&w->t->columns[c])) {
+			v = cell_text(str_of("TOTAL"));
+			named = true;
+		}
+
+		unsigned width = cell_render(w, c, &v);
+
+		field_write(w, c, buf_view(&w->shown), width);
+	}
+	sink_look(w->out, LOOK_PLAIN);
+	line_end(w);
+}
+
+void table_write_text(const struct table *t, const struct row_order *o, struct sink *out)
+{
+	struct text_writer w = {
+		.t = t,
+		.order = o,
+		.out = out,
+		.shapes = xcalloc(t->ncolumns, sizeof(*w.shapes)),
+	};
+
+	for (size_t c = 0; c < t->ncolumns; c++)
+		shape_column(&w, c);
+	shapes_fit(&w);
+	if (o->n) {
+		heading_write(&w);
+		for (size_t i = 0; i < o->n; i++)
+			row_write(&w, row_order_at(o, i));
+		total_write(&w);
+	} else {
+		sink_str(out, "(no rows)\n");
+	}
+	free(w.shapes);
+	buf_release(&w.scratch);
+	buf_release(&w.shown);
+}
