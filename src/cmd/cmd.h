@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands. One command is one row, in a file of its own: words for people, options, the
+ * columns of its rows, and a function. The row is all there is to it: dispatch, --help, man
+ * pages, completion and the checks of arguments are made from it. docs/HOWTO-add-command.md
+ * walks through one.
+ */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "collect/collect.h"
+#include "model/model.h"
+#include "out/out.h"
+
+enum command_flag {
+	COMMAND_FORMATS = 1, /* takes --json, --csv, --bytes, --strict */
+	COMMAND_ROWS = 2,    /* takes -n and --sort */
+	COMMAND_LIVE = 4,    /* takes --mode */
+	COMMAND_HIDDEN = 8,
+};
+
+enum command_group { GROUP_LOOK, GROUP_BYTES, GROUP_KEEP, GROUP_HELP };
+
+struct context;
+
+struct command {
+	const char *name;
+	enum command_group group;
+	const char *brief;   /* one line, no full stop */
+	const char *text;    /* paragraphs, parted by "\n\n" */
+	const char *example; /* one command line, without "heapsift" */
+	const char *example_text;
+	unsigned flags;         /* enum command_flag */
+	const struct opt *args; /* positional */
+	size_t nargs;
+	const struct opt *opts;
+	size_t nopts;
+	size_t args_size; /* of the struct that args and opts fill */
+	const struct column *columns;
+	size_t ncolumns;
+	const char *sort; /* the column rows are sorted by unless --sort says otherwise */
+	uint64_t limit;   /* rows shown unless -n says otherwise; 0 all */
+	/* What can be known to be wrong before the target is touched. May be NULL. */
+	bool (*check)(const void *args, struct err *e);
+	bool (*run)(struct context *cx, const void *args, struct sink *out,
+		    struct err *e);
+};
+
+/* What the shared options say. */
+struct shared_args {
+	bool json, csv, exact, strict;
+	uint64_t limit;
+	const char *sort;
+	int mode; /* enum snapshot_mode */
+};
+
+struct context {
+	const struct command *const *commands; /* NULL ends */
+	const struct command *command;
+	struct shared_args shared;
+	const struct column *sort; /* of --sort, or the command's own */
+	bool ascending;
+	struct model *model; /* once opened */
+	bool answer_is_no;   /* exit code 1 */
+};
+
+/* Opens the target into cx->model, as needed; a model that is there already is kept. */
+must_check bool context_open(struct context *cx, const char *target,
+			     const struct collect_options *needs, struct err *e);
+void context_release(struct context *cx);
+
+/* Sets the sorting: "size", "size:asc". False: the command has no such column. */
+must_check bool context_sort_by(struct context *cx, const char *word, struct err *e);
+
+/* Fills in what the row and the options know (command, model, columns, sorting, limit)
+ * and writes the report. */
+void context_report(struct context *cx, struct report *r, struct sink *out);
+
+const struct command *command_find(const struct command *const *commands,
+				   const char *name);
+/* The option groups that a command takes, its own first; how many. */
+enum { COMMAND_GROUPS_MAX = 4 };
+size_t command_opt_groups(const struct command *c, void *own, struct shared_args *shared,
+			  struct opt_group groups[COMMAND_GROUPS_MAX]);
+/* "TARGET ADDR [LEN]" */
+void command_synopsis(const struct command *c, struct buf *out);
+
+/* Runs heapsift with these words; the exit code. */
+int commands_main(const struct command *const *commands, int argc, char **argv);
+
+extern const struct command cmd_summary, cmd_top, cmd_blocks, cmd_hexdump, cmd_check;
+extern const struct command cmd_dump, cmd_help, cmd_version, cmd_completion;
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include "analysis/analysis.h"
+
+struct blocks_args {
+	const char *target;
+	bool used, free, all;
+};
+
+static struct cell get_addr(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return cell_number(m->blocks.addr[row]);
+}
+
+static struct cell get_size(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return cell_number(m->blocks.size[row]);
+}
+
+static struct cell get_footprint(const void *source, size_t row, struct buf *scratch)
+{
+	(void)scratch;
+	return cell_number(block_footprint(source, row));
+}
+
+static struct cell get_state(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return cell_text(str_of(block_state_name(m->blocks.state[row])));
+}
+
+/* "glibc" of "glibc 2.36". */
+static struct cell get_allocator(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+	struct str name;
+	ptrdiff_t space;
+
+	(void)row, (void)scratch;
+	if (m->processes.n == 0 || m->processes.allocator[0] == 0)
+		return cell_absent();
+	name = model_text(m, m->processes.allocator[0]);
+	space = str_find(name, " ");
+	if (space > 0)
+		name.n = (size_t)space;
+	return cell_text(name);
+}
+
+static struct cell get_arena(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	if (m->blocks.arena[row] == BLOCK_MMAPPED)
+		return cell_absent();
+	return cell_number(m->blocks.arena[row]);
+}
+
+/* One of the three words of a block in use. */
+static struct cell type_word(const struct model *m, size_t row, const uint32_t *words)
+{
+	uint32_t type = m->blocks.type[row];
+
+	if (m->blocks.state[row] != BLOCK_USED || type >= m->types.n)
+		return cell_absent();
+	return cell_text(model_text(m, words[type]));
+}
+
+static struct cell get_domain(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return type_word(m, row, m->types.domain);
+}
+
+static struct cell get_kind(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return type_word(m, row, m->types.kind);
+}
+
+static struct cell get_detail(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+
+	(void)scratch;
+	return type_word(m, row, m->types.detail);
+}
+
+static struct cell get_preview(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+	uint64_t words[2];
+	size_t n;
+
+	if (m->previews.n != m->blocks.n || m->blocks.state[row] == BLOCK_TOP)
+		return cell_absent();
+	words[0] = m->previews.low[row];
+	words[1] = m->previews.high[row];
+	n = min_u64(sizeof(words), m->blocks.size[row]);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t byte = (uint8_t)(words[i / 8] >> i % 8 * 8);
+
+		buf_char(scratch, byte >= ' ' && byte <= '~' ? (char)byte : '.');
+	}
+	return cell_text(buf_view(scratch));
+}
+
+static const struct column blocks_columns[] = {
+	{ "addr", COLUMN_ADDRESS, 0, get_addr, "what malloc returned" },
+	{ "size", COLUMN_BYTES, 0, get_size, "usable bytes" },
+	{ "footprint", COLUMN_BYTES, 0, get_footprint, "with header and rounding" },
+	{ "state", COLUMN_TEXT, 0, get_state,
+	  "used; free in tcache, fastbin or bin; top; fence (malloc's own)" },
+	{ "allocator", COLUMN_TEXT, COLUMN_NOT_TEXT, get_allocator, "whose it is" },
+	{ "arena", COLUMN_NUMBER, 0, get_arena, "its arena; absent if mmapped" },
+	{ "domain", COLUMN_TEXT, 0, get_domain, "who made it: c, c++, uncategorized" },
+	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a class, string data" },
+	{ "detail", COLUMN_TEXT, 0, get_detail, "more about it" },
+	{ "preview", COLUMN_TEXT, 0, get_preview,
+	  "its first bytes, a dot for what is not printable ASCII" },
+};
+
+static const struct opt blocks_opts[] = {
+	OPT_FLAG(0, "used", struct blocks_args, used, "blocks in use (the default)"),
+	OPT_FLAG(0, "free", struct blocks_args, free,
+		 "free ones: tcache, fastbin, bin, top"),
+	OPT_FLAG(0, "all", struct blocks_args, all, "both, and malloc's own fenceposts"),
+};
+
+static const struct opt blocks_args[] = {
+	ARG_STRING("TARGET", struct blocks_args, target, OFFER_TARGET,
+		   "a process (its PID) or a file"),
+};
+
+static enum block_choice choice_of(const struct blocks_args *a)
+{
+	if (a->all || (a->used && a->free))
+		return BLOCKS_ALL;
+	return a->free ? BLOCKS_FREE : BLOCKS_USED;
+}
+
+static bool blocks_run(struct context *cx, const void *args, struct sink *out,
+		       struct err *e)
+{
+	const struct blocks_args *a = args;
+	const struct collect_options needs = { .previews = true };
+	struct block_pick pick;
+
+	if (!context_open(cx, a->target, &needs, e))
+		return false;
+	block_pick_build(cx->model, choice_of(a), &pick);
+	context_report(cx,
+		       &(struct report){ .table = { .source = cx->model,
+						    .pick = pick.rows,
+						    .nrows = pick.n } },
+		       out);
+	block_pick_release(&pick);
+	return true;
+}
+
+const struct command cmd_blocks = {
+	.name = "blocks",
+	.group = GROUP_LOOK,
+	.brief = "blocks one by one, the largest first",
+	.text = "One row for each block that malloc handed out or holds free. --sort "
+		"addr "
+		"gives them as they lie in memory.",
+	.example = "blocks 1234 --free -n 0 --csv",
+	.example_text = "every free block, for a spreadsheet",
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.args = blocks_args,
+	.nargs = countof(blocks_args),
+	.opts = blocks_opts,
+	.nopts = countof(blocks_opts),
+	.args_size = sizeof(struct blocks_args),
+	.columns = blocks_columns,
+	.ncolumns = countof(blocks_columns),
+	.sort = "size",
+	.limit = 20,
+	.run = blocks_run,
+};

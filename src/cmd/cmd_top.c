@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include "analysis/analysis.h"
+
+struct top_args {
+	const char *target;
+};
+
+struct top_source {
+	const struct model *m;
+	struct top top;
+};
+
+static struct cell get_domain(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_text(model_text(s->m, s->m->types.domain[s->top.rows[row].type]));
+}
+
+static struct cell get_kind(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_text(model_text(s->m, s->m->types.kind[s->top.rows[row].type]));
+}
+
+static struct cell get_detail(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_text(model_text(s->m, s->m->types.detail[s->top.rows[row].type]));
+}
+
+static struct cell get_count(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_number(s->top.rows[row].count);
+}
+
+static struct cell get_size(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_number(s->top.rows[row].size);
+}
+
+static struct cell get_footprint(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return cell_number(s->top.rows[row].footprint);
+}
+
+static const struct column top_columns[] = {
+	{ "domain", COLUMN_TEXT, 0, get_domain, "who made it: c, c++, uncategorized" },
+	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a class, string data" },
+	{ "detail", COLUMN_TEXT, 0, get_detail, "more about it" },
+	{ "count", COLUMN_COUNT, COLUMN_TOTAL, get_count, "blocks in use" },
+	{ "size", COLUMN_BYTES, COLUMN_TOTAL, get_size, "bytes the program can use" },
+	{ "footprint", COLUMN_BYTES, COLUMN_TOTAL, get_footprint,
+	  "bytes taken: with headers and rounding" },
+};
+
+static const struct opt top_args[] = {
+	ARG_STRING("TARGET", struct top_args, target, OFFER_TARGET,
+		   "a process (its PID) or a file"),
+};
+
+static bool top_run(struct context *cx, const void *args, struct sink *out, struct err *e)
+{
+	const struct top_args *a = args;
+	const struct collect_options needs = { 0 };
+	struct top_source s;
+
+	if (!context_open(cx, a->target, &needs, e))
+		return false;
+	s.m = cx->model;
+	top_build(s.m, &s.top);
+	context_report(
+		cx, &(struct report){ .table = { .source = &s, .nrows = s.top.n } }, out);
+	top_release(&s.top);
+	return true;
+}
+
+const struct command cmd_top = {
+	.name = "top",
+	.group = GROUP_LOOK,
+	.brief = "what the blocks in use are, by kind",
+	.text = "Blocks in use, grouped by domain, kind and detail. C++ objects are told "
+		"by "
+		"their vtable, C strings by their bytes; the rest is uncategorized and "
+		"told "
+		"apart by size.",
+	.example = "top 1234 --sort count",
+	.example_text = "the kinds of which there are most",
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.args = top_args,
+	.nargs = countof(top_args),
+	.args_size = sizeof(struct top_args),
+	.columns = top_columns,
+	.ncolumns = countof(top_columns),
+	.sort = "size",
+	.limit = 20,
+	.run = top_run,
+};

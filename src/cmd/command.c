@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all commands share. The order matters: words are parsed, then everything that can
+ * be known to be wrong without the target is checked, then the command runs, then what it
+ * wrote is flushed. So a typing error never stops a process, and a full disk is noticed.
+ */
+#include "cmd/cmd.h"
+
+#include "base/log.h"
+#include "cmd/help_int.h"
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_NO = 1, EXIT_USAGE = 2 };
+
+static const char *const mode_words[] = { "auto", "fork", "freeze", "nostop", NULL };
+
+static const struct opt row_opts[] = {
+	OPT_UINT('n', "limit", struct shared_args, limit, "N",
+		 "show at most N rows; 0 shows all"),
+	OPT_STRING(
+		0, "sort", struct shared_args, sort, "COLUMN", OFFER_COLUMN,
+		"order by a column: numbers from the largest, names and addresses from "
+		"the first; COLUMN:asc and COLUMN:desc say it outright"),
+};
+
+static const struct opt format_opts[] = {
+	OPT_FLAG(0, "json", struct shared_args, json, "write one JSON object"),
+	OPT_FLAG(0, "csv", struct shared_args, csv, "write the rows as CSV"),
+	OPT_FLAG(0, "bytes", struct shared_args, exact, "show sizes as whole bytes"),
+	OPT_FLAG(0, "strict", struct shared_args, strict,
+		 "exit with 1 if there are warnings or damage"),
+};
+
+static const struct opt live_opts[] = {
+	OPT_ENUM(0, "mode", struct shared_args, mode, "MODE", mode_words,
+		 "how to read a running process: from a fork of it, frozen while it is "
+		 "read, without stopping it (torn), or what is safest here (auto)"),
+};
+
+const struct command *command_find(const struct command *const *commands,
+				   const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+size_t command_opt_groups(const struct command *c, void *own, struct shared_args *shared,
+			  struct opt_group groups[COMMAND_GROUPS_MAX])
+{
+	size_t n = 0;
+
+	if (c->nopts)
+		groups[n++] = (struct opt_group){ "Options", c->opts, c->nopts, own };
+	if (c->flags & COMMAND_ROWS)
+		groups[n++] =
+			(struct opt_group){ "Rows", row_opts, countof(row_opts), shared };
+	if (c->flags & COMMAND_FORMATS)
+		groups[n++] = (struct opt_group){ "Output", format_opts,
+						  countof(format_opts), shared };
+	if (c->flags & COMMAND_LIVE)
+		groups[n++] = (struct opt_group){ "Running processes", live_opts,
+						  countof(live_opts), shared };
+	return n;
+}
+
+void command_synopsis(const struct command *c, struct buf *out)
+{
+	for (size_t i = 0; i < c->nargs; i++)
+		buf_printf(out, c->args[i].optional ? "%s[%s]" : "%s%s", i ? " " : "",
+			   c->args[i].name);
+}
+
+/* ---- context ---- */
+
+bool context_open(struct context *cx, const char *target,
+		  const struct collect_options *needs, struct err *e)
+{
+	struct collect_options o = *needs;
+
+	if (cx->model)
+		return true;
+	o.mode = (enum snapshot_mode)cx->shared.mode;
+	return collect_target(target, &o, &cx->model, e);
+}
+
+void context_release(struct context *cx)
+{
+	model_free(cx->model);
+	cx->model = NULL;
+}
+
+void context_report(struct context *cx, struct report *r, struct sink *out)
+{
+	bool cut;
+
+	r->command = cx->command->name;
+	r->model = cx->model;
+	r->table.columns = cx->command->columns;
+	r->table.ncolumns = cx->command->ncolumns;
+	r->table.sort = cx->sort;
+	r->table.ascending = cx->ascending;
+	r->table.limit = cx->shared.limit;
+	report_write(r, out, &cut);
+	if (cut && out->format == FORMAT_CSV)
+		log_say("%llu of %zu rows; -n 0 shows all",
+			(unsigned long long)r->table.limit, r->table.nrows);
+}
+
+/* ---- checks before the target is touched ---- */
+
+static bool unknown_column(const struct command *c, const char *word, struct err *e)
+{
+	const char *names[64], *nearest;
+	struct buf list = { 0 };
+	size_t n = 0;
+
+	for (; n < c->ncolumns && n < countof(names); n++) {
+		names[n] = c->columns[n].name;
+		buf_printf(&list, "%s%s", n ? ", " : "", names[n]);
+	}
+	nearest = opt_nearest(word, names, n);
+	bool told =
+		fail(e, ERR_USAGE, "%s: no column '%.64s' to sort by%s%s%s\ncolumns: %s",
+		     c->name, word, nearest ? "; did you mean '" : "",
+		     nearest ? nearest : "", nearest ? "'?" : "", list.s);
+
+	buf_release(&list);
+	return told;
+}
+
+bool context_sort_by(struct context *cx, const char *word, struct err *e)
+{
+	const struct command *c = cx->command;
+	char name[64];
+	const char *colon = strchr(word, ':');
+	size_t n = colon ? (size_t)(colon - word) : strlen(word);
+
+	snprintf(name, sizeof(name), "%.*s", (int)min_u64(n, sizeof(name)), word);
+	cx->sort = column_find(c->columns, c->ncolumns, name);
+	if (!cx->sort)
+		return unknown_column(c, name, e);
+	cx->ascending = column_is_text(cx->sort) || cx->sort->type == COLUMN_ADDRESS;
+	if (!colon)
+		return true;
+	cx->ascending = strcmp(colon, ":asc") == 0;
+	if (cx->ascending || strcmp(colon, ":desc") == 0)
+		return true;
+	return fail(e, ERR_USAGE, "%s: a column is sorted :asc or :desc, not '%.64s'",
+		    c->name, colon);
+}
+
+static bool shared_check(struct context *cx, struct err *e)
+{
+	const struct command *c = cx->command;
+
+	if (cx->shared.json && cx->shared.csv)
+		return fail(e, ERR_USAGE, "%s: either --json or --csv", c->name);
+	return !cx->shared.sort || context_sort_by(cx, cx->shared.sort, e);
+}
+
+/* ---- running ---- */
+
+static bool environment_says(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value;
+}
+
+static unsigned terminal_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t width;
+
+	if (columns && str_to_u64(str_of(columns), 10, &width) && width > 0 &&
+	    width < 10000)
+		return (unsigned)width;
+	if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0)
+		return size.ws_col;
+	return 0;
+}
+
+static void sink_dress(struct sink *s, const struct shared_args *shared, int fd)
+{
+	const char *term = getenv("TERM");
+
+	s->format = shared->json ? FORMAT_JSON : shared->csv ? FORMAT_CSV : FORMAT_TEXT;
+	s->exact = shared->exact;
+	s->width = terminal_width(fd);
+	s->colour = isatty(fd) && !environment_says("NO_COLOR") && term &&
+		    strcmp(term, "dumb") != 0;
+}
+
+static bool has_bad_findings(const struct model *m)
+{
+	for (size_t i = 0; m && i < m->findings.n; i++)
+		if (m->findings.severity[i] >= SEVERITY_WARNING)
+			return true;
+	return false;
+}
+
+static bool command_prepare(struct context *cx, void *args, int argc, char **argv,
+			    bool *help, struct err *e)
+{
+	const struct command *c = cx->command;
+	struct opt_group groups[COMMAND_GROUPS_MAX];
+	const struct opt_spec spec = {
+		.command = c->name,
+		.groups = groups,
+		.ngroups = command_opt_groups(c, args, &cx->shared, groups),
+		.args = c->args,
+		.nargs = c->nargs,
+		.args_into = args,
+	};
+
+	cx->shared.limit = c->limit;
+	if (!opt_parse(&spec, argc, argv, help, e))
+		return false;
+	if (*help)
+		return true;
+	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
+		return false;
+	return shared_check(cx, e) && (!c->check || c->check(args, e));
+}
+
+static bool command_run(struct context *cx, int argc, char **argv, struct err *e)
+{
+	static const int fd = STDOUT_FILENO;
+	void *args = xcalloc(1, cx->command->args_size);
+	struct sink out;
+	bool help, ok;
+
+	sink_init_fd(&out, &fd);
+	ok = command_prepare(cx, args, argc, argv, &help, e);
+	sink_dress(&out, &cx->shared, fd);
+	if (ok && help)
+		help_command(cx->command, &out);
+	else if (ok)
+		ok = cx->command->run(cx, args, &out, e);
+	ok = ok && sink_flush(&out, e);
+	sink_release(&out);
+	free(args);
+	return ok;
+}
+
+static bool is_target(const char *word)
+{
+	struct stat st;
+
+	return word[strspn(word, "0123456789")] == 0 || stat(word, &st) == 0;
+}
+
+static bool unknown_command(const struct command *const *commands, const char *word,
+			    struct err *e)
+{
+	const char *names[64], *nearest;
+	size_t n = 0;
+
+	if (word[0] == '-')
+		return fail(e, ERR_USAGE,
+			    "a command comes first, then its options: '%.64s'\n"
+			    "try 'heapsift help'",
+			    word);
+	if (is_target(word))
+		return fail(e, ERR_USAGE,
+			    "'%.200s' is a target: which command?\n"
+			    "try 'heapsift summary %.200s'",
+			    word, word);
+	for (size_t i = 0; commands[i] && n < countof(names); i++)
+		if (!(commands[i]->flags & COMMAND_HIDDEN))
+			names[n++] = commands[i]->name;
+	nearest = opt_nearest(word, names, n);
+	return fail(e, ERR_USAGE, "unknown command '%.64s'%s%s%s\ntry 'heapsift help'",
+		    word, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+		    nearest ? "'?" : "");
+}
+
+/* heapsift's own options stand for commands. */
+static const char *command_word(const char *word)
+{
+	static const char *const stand_for[][2] = {
+		{ "-h", "help" },
+		{ "--help", "help" },
+		{ "-V", "version" },
+		{ "--version", "version" },
+	};
+
+	for (size_t i = 0; i < countof(stand_for); i++)
+		if (strcmp(word, stand_for[i][0]) == 0)
+			return stand_for[i][1];
+	return word;
+}
+
+int commands_main(const struct command *const *commands, int argc, char **argv)
+{
+	const char *word = argc > 1 ? command_word(argv[1]) : "help";
+	struct context cx = { .commands = commands };
+	struct err e = { 0 };
+	int code;
+	bool ok;
+
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for the widths of characters */
+	signal(SIGPIPE, SIG_IGN);       /* a reader that left is an error of write */
+	cx.command = command_find(commands, word);
+	if (!cx.command)
+		ok = unknown_command(commands, word, &e);
+	else
+		ok = command_run(&cx, argc > 2 ? argc - 2 : 0, argv + 2, &e);
+	if (!ok && e.text[0])
+		log_failure(&e);
+	code = ok ? 0 : err_exit_code(&e);
+	if (ok && (cx.answer_is_no || (cx.shared.strict && has_bad_findings(cx.model))))
+		code = EXIT_NO;
+	context_release(&cx);
+	return code;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help on the terminal: text wrapped to its width, terms left, what they mean right. */
+#include "cmd/help_int.h"
+
+#include "base/utf8.h"
+
+enum { WIDTH_MOST = 80, TERM_INDENT = 2, TERM_GAP = 2, TERM_MOST = 22 };
+
+const char *command_group_name(enum command_group group)
+{
+	static const char *const names[] = {
+		[GROUP_LOOK] = "Look at a process or a file",
+		[GROUP_BYTES] = "See bytes",
+		[GROUP_KEEP] = "Keep it for later",
+		[GROUP_HELP] = "Help",
+	};
+
+	return names[group];
+}
+
+static unsigned text_width(const struct sink *out)
+{
+	return out->width ? (unsigned)min_u64(out->width, WIDTH_MOST) : WIDTH_MOST;
+}
+
+/* Writes text from column `at` on, further lines indented; "\n\n" parts paragraphs. */
+static void text_wrap(struct sink *out, const char *text, unsigned at, unsigned indent)
+{
+	unsigned width = text_width(out);
+	bool first = true;
+
+	while (*text) {
+		size_t n = strcspn(text, " \n");
+		unsigned wide = utf8_str_width((struct str){ text, n });
+
+		if (!first && at + 1 + wide > width) {
+			sink_char(out, '\n');
+			sink_spaces(out, indent);
+			at = indent;
+		} else if (!first) {
+			sink_char(out, ' ');
+			at++;
+		}
+		sink_add(out, text, n);
+		at += wide;
+		first = false;
+		text += n;
+		if (strncmp(text, "\n\n", 2) == 0) {
+			sink_str(out, "\n\n");
+			sink_spaces(out, indent);
+			at = indent;
+			first = true;
+		}
+		text += strspn(text, " \n");
+	}
+	sink_char(out, '\n');
+}
+
+static void heading_write(struct sink *out, const char *text)
+{
+	sink_char(out, '\n');
+	sink_look(out, LOOK_HEAD);
+	sink_str(out, text);
+	sink_look(out, LOOK_PLAIN);
+	sink_char(out, '\n');
+}
+
+static void term_write(struct sink *out, const char *term, unsigned room,
+		       const char *text)
+{
+	unsigned width = (unsigned)strlen(term), indent = TERM_INDENT + room + TERM_GAP;
+
+	sink_spaces(out, TERM_INDENT);
+	sink_str(out, term);
+	if (width > room) {
+		sink_char(out, '\n');
+		sink_spaces(out, indent);
+	} else {
+		sink_spaces(out, room - width + TERM_GAP);
+	}
+	text_wrap(out, text, indent, indent);
+}
+
+static void opt_term(const struct opt *o, struct buf *out)
+{
+	if (o->letter)
+		buf_printf(out, "-%c, ", o->letter);
+	else
+		buf_str(out, "    ");
+	buf_printf(out, "--%s", o->name);
+	if (o->type != OPT_TYPE_ENUM && o->value)
+		buf_printf(out, " %s", o->value);
+	for (size_t i = 0; o->type == OPT_TYPE_ENUM && o->words[i]; i++)
+		buf_printf(out, "%c%s", i ? '|' : ' ', o->words[i]);
+}
+
+static void opt_write(struct sink *out, const struct command *c, const struct opt *o)
+{
+	struct buf term = { 0 }, text = { 0 };
+
+	opt_term(o, &term);
+	buf_str(&text, o->help);
+	if (strcmp(o->name, "limit") == 0)
+		buf_printf(&text, c->limit ? " (default %llu)" : " (the default)",
+			   (unsigned long long)c->limit);
+	if (strcmp(o->name, "sort") == 0 && c->sort)
+		buf_printf(&text, " (default %s)", c->sort);
+	term_write(out, term.s, TERM_MOST, text.s);
+	buf_release(&term);
+	buf_release(&text);
+}
+
+static void opts_write(struct sink *out, const struct command *c)
+{
+	struct opt_group groups[COMMAND_GROUPS_MAX];
+	size_t n = command_opt_groups(c, NULL, NULL, groups);
+
+	for (size_t g = 0; g < n; g++) {
+		heading_write(out, groups[g].title);
+		for (size_t i = 0; i < groups[g].n; i++)
+			if (!groups[g].opts[i].hidden)
+				opt_write(out, c, &groups[g].opts[i]);
+	}
+}
+
+static void columns_write(struct sink *out, const struct command *c)
+{
+	unsigned room = 0;
+
+	if (c->ncolumns == 0)
+		return;
+	heading_write(out, "Columns");
+	for (size_t i = 0; i < c->ncolumns; i++)
+		room = (unsigned)max_u64(room, strlen(c->columns[i].name));
+	for (size_t i = 0; i < c->ncolumns; i++)
+		term_write(out, c->columns[i].name, room, c->columns[i].help);
+}
+
+void help_command(const struct command *c, struct sink *out)
+{
+	struct buf line = { 0 };
+
+	command_synopsis(c, &line);
+	sink_look(out, LOOK_HEAD);
+	sink_printf(out, "heapsift %s%s%s [options]", c->name, line.n ? " " : "",
+		    line.n ? line.s : "");
+	sink_look(out, LOOK_PLAIN);
+	sink_str(out, "\n\n");
+	text_wrap(out, c->text, 0, 0);
+	if (c->nargs)
+		heading_write(out, "Arguments");
+	for (size_t i = 0; i < c->nargs; i++)
+		term_write(out, c->args[i].name, 8, c->args[i].help);
+	opts_write(out, c);
+	columns_write(out, c);
+	if (c->example) {
+		heading_write(out, "Example");
+		buf_clear(&line);
+		buf_printf(&line, "heapsift %s", c->example);
+		sink_printf(out, "  %s\n      %s\n", line.s, c->example_text);
+	}
+	buf_release(&line);
+}
+
+static void group_write(const struct command *const *commands, enum command_group group,
+			struct sink *out)
+{
+	unsigned room = 0;
+
+	heading_write(out, command_group_name(group));
+	for (size_t i = 0; commands[i]; i++)
+		room = (unsigned)max_u64(room, strlen(commands[i]->name));
+	for (size_t i = 0; commands[i]; i++)
+		if (commands[i]->group == group && !(commands[i]->flags & COMMAND_HIDDEN))
+			term_write(out, commands[i]->name, room, commands[i]->brief);
+}
+
+void help_overview(const struct command *const *commands, struct sink *out)
+{
+	sink_str(out, "heapsift looks into the memory of a process, from outside.\n\n"
+		      "  heapsift COMMAND TARGET [options]\n\n"
+		      "TARGET is the PID of a running process, or a file: a snapshot "
+		      "(./123 if its name\nis all digits).\n");
+	for (enum command_group g = GROUP_LOOK; g <= GROUP_HELP; g++)
+		group_write(commands, g, out);
+	sink_str(out,
+		 "\nStart with 'heapsift summary PID'. 'heapsift help COMMAND' tells "
+		 "all about one.\n");
+}

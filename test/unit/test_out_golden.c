@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every command and format over the hand-made model, from argv to the bytes on stdout,
+ * compared with test/golden/NAME. UPDATE_GOLDEN=1 rewrites those files; then read them.
+ */
+#include "cmd/cmd.h"
+#include "hand_model.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct command *const all_commands[] = {
+	&cmd_summary, &cmd_top, &cmd_blocks, &cmd_check, &cmd_help, &cmd_version, NULL,
+};
+
+/* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
+ * findings and no types, all else cannot be read. */
+bool collect_target(const char *target, const struct collect_options *o,
+		    struct model **out, struct err *e)
+{
+	(void)o;
+	if (strcmp(target, "4711") != 0 && strcmp(target, "4712") != 0)
+		return (fail)(e, ERR_PROCESS, "no process %s", target);
+	*out = hand_model();
+	if (strcmp(target, "4712") == 0) {
+		(*out)->findings.n = (*out)->evidence.n = 0;
+		(*out)->blocks.n = (*out)->previews.n = 0;
+	}
+	return true;
+}
+
+struct golden {
+	const char *name;
+	const char *argv[12];
+	int code;
+};
+
+static const struct golden goldens[] = {
+	{ "summary.txt", { "summary", "4711" }, 0 },
+	{ "summary-bytes.txt", { "summary", "4711", "--bytes", "-n", "3" }, 0 },
+	{ "summary.json", { "summary", "4711", "--json" }, 0 },
+	{ "summary.csv", { "summary", "4711", "--csv" }, 0 },
+	{ "top.txt", { "top", "4711" }, 0 },
+	{ "top-count.txt", { "top", "--sort", "count:asc", "4711", "-n2" }, 0 },
+	{ "top.json", { "top", "4711", "--json", "--limit=2" }, 0 },
+	{ "top.csv", { "top", "4711", "--csv" }, 0 },
+	{ "top-none.txt", { "top", "4712" }, 0 },
+	{ "top-none.json", { "top", "4712", "--json" }, 0 },
+	{ "blocks.txt", { "blocks", "4711" }, 0 },
+	{ "blocks-free.txt", { "blocks", "4711", "--free", "--sort", "addr" }, 0 },
+	{ "blocks-all.json", { "blocks", "4711", "--all", "-n", "0", "--json" }, 0 },
+	{ "blocks-all.csv", { "blocks", "4711", "--all", "-n", "0", "--csv" }, 0 },
+	{ "check.txt", { "check", "4711" }, 0 },
+	{ "check.json", { "check", "4711", "--json" }, 0 },
+	{ "check.csv", { "check", "4711", "--csv" }, 0 },
+	{ "help.txt", { "help" }, 0 },
+	{ "help-blocks.txt", { "help", "blocks" }, 0 },
+	{ "help-blocks.txt", { "blocks", "--help" }, 0 },
+	{ "heapsift.1.scd", { "help", "--scdoc" }, 0 },
+	{ "heapsift-top.1.scd", { "help", "--scdoc", "top" }, 0 },
+	{ "version.txt", { "--version" }, 0 },
+	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
+	{ "nothing.txt", { "top" }, 2 },
+	{ "nothing.txt", { "topp", "4711" }, 2 },
+	{ "nothing.txt", { "top", "4711", "--json", "--csv" }, 2 },
+	{ "nothing.txt", { "top", "1" }, 3 },
+	{ "top.txt", { "top", "4711", "--strict" }, 1 },
+	{ "top-none.txt", { "top", "4712", "--strict" }, 0 },
+};
+
+static void path_of(const char *name, char *path, size_t size)
+{
+	const char *slash = strrchr(__FILE__, '/');
+
+	snprintf(path, size, "%.*s/../golden/%s", (int)(slash - __FILE__), __FILE__,
+		 name);
+}
+
+static void read_all(int fd, struct buf *out)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		buf_add(out, part, (size_t)n);
+	assert_int_equal(n, 0);
+}
+
+/* Runs it with stdout in a file. */
+static int run(const struct golden *g, struct buf *out)
+{
+	char name[] = "/tmp/heapsift-golden-XXXXXX", program[] = "heapsift";
+	char *argv[countof(g->argv) + 2] = { program };
+	int fd = mkstemp(name), saved = dup(STDOUT_FILENO), argc = 1, code;
+
+	assert_true(fd >= 0 && saved >= 0);
+	unlink(name);
+	for (; g->argv[argc - 1]; argc++)
+		argv[argc] = xstrdup(g->argv[argc - 1]);
+	fflush(stdout);
+	dup2(fd, STDOUT_FILENO);
+	code = commands_main(all_commands, argc, argv);
+	dup2(saved, STDOUT_FILENO);
+	for (int i = 1; i < argc; i++)
+		free(argv[i]);
+	lseek(fd, 0, SEEK_SET);
+	read_all(fd, out);
+	close(fd);
+	close(saved);
+	return code;
+}
+
+static void golden_compare(const char *name, const struct buf *got)
+{
+	struct buf want = { 0 };
+	char path[512];
+	int fd;
+
+	path_of(name, path, sizeof(path));
+	if (getenv("UPDATE_GOLDEN")) {
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, got->s, got->n), got->n);
+		close(fd);
+		return;
+	}
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		fail_msg("no %s: UPDATE_GOLDEN=1 makes it", path);
+	read_all(fd, &want);
+	close(fd);
+	if (!str_equal(buf_view(&want), buf_view(got)))
+		fail_msg("%s is not what was printed:\n%s", name, got->s);
+	buf_release(&want);
+}
+
+static void every_command_prints_what_it_did(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < countof(goldens); i++) {
+		struct buf got = { 0 };
+		int code = run(&goldens[i], &got);
+
+		if (code != goldens[i].code)
+			fail_msg("%s (case %zu): exit code %d, not %d", goldens[i].name,
+				 i, code, goldens[i].code);
+		golden_compare(goldens[i].name, &got);
+		buf_release(&got);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_command_prints_what_it_did),
+	};
+
+	setenv("COLUMNS", "80", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
