@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A process read while it runs: addresses and files are true, values may be torn. */
 #include "mem/live_int.h"
 
 #include "mem/proc_int.h"
@@ -28,7 +29,7 @@ bool live_read_regions(struct mem *m, pid_t pid, char **text)
 	return true;
 }
 
-static void thread_name(pid_t tid, char name[16])
+void live_thread_name(pid_t tid, char name[16])
 {
 	autoclose int fd = proc_open(tid, "comm", O_RDONLY);
 	ssize_t n = fd < 0 ? 0 : read(fd, name, 15);
@@ -49,7 +50,7 @@ bool live_read_threads(struct mem *m, pid_t pid)
 	m->nthreads = n;
 	for (size_t i = 0; i < n; i++) {
 		m->threads[i].tid = tids[i];
-		thread_name(tids[i], m->threads[i].name);
+		live_thread_name(tids[i], m->threads[i].name);
 	}
 	free(tids);
 	return true;
@@ -119,11 +120,4 @@ bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 	}
 	*out = &r->mem;
 	return true;
-}
-
-bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out,
-		   struct err *e)
-{
-	(void)o;
-	return mem_open_running(pid, out, e);
 }

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guardian process. Whatever happens to the tool, it undoes what it did to the target:
+ *
+ *	state		what ends it				then
+ *	IDLE		the tool's end closes			exit
+ *	STANDING	LET_GO, END, or the end closes		release all threads
+ *	CHILD		END, or the end closes			kill the child, reap it
+ *
+ * Two things more end a state by themselves, as no harm may come of us: the target's death
+ * (the child shares its descriptors, and would hold its ports), and a tool that is stopped
+ * (^Z) while the target stands. What the tool reads after that is worth nothing; the answer
+ * to its END tells it so.
+ *
+ * The child has exit signal 0, so the target hears nothing of it; but it stays a zombie of
+ * the target until that waits for it. So the last thing is to have one thread of the target
+ * make a wait4() for just that child. It stands for some 50 us.
+ *
+ * The guardian's own death leaves all threads where their registers lead home (inject.c).
+ * Only the zombie then has nobody to bury it.
+ */
+#include "mem/guard_int.h"
+
+#include "mem/mem_int.h"
+#include "mem/proc_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	TICK_MS = 100,
+	BUSY_MS = 1500, /* to wait for a vfork in the target to end */
+	REAP_TRIES = 50,
+	CHILD_BORN_MS = 10000,
+	CHILD_DEAD_MS = 60000,
+};
+
+enum guard_state { GUARD_IDLE, GUARD_STANDING, GUARD_CHILD };
+
+struct guard {
+	const struct guardian_plan *plan;
+	struct guard_shared *shared;
+	struct seized seized;
+	int target; /* pidfd, or -1 */
+	enum guard_state state;
+	pid_t child;
+	pid_t child_ns;  /* its pid where the target lives */
+	uint64_t born;   /* clock */
+	struct err lost; /* kind is not ERR_NONE: what is read is worth nothing */
+};
+
+static void set_phase(const struct guard *g, enum mem_phase phase)
+{
+	if (g->plan->phase)
+		*g->plan->phase = phase;
+}
+
+static void lose(struct guard *g, const char *why)
+{
+	if (g->lost.kind == ERR_NONE && !fail(&g->lost, ERR_PROCESS, "%s", why))
+		return;
+}
+
+/* ---- becoming a guardian ---- */
+
+static void close_others(int keep)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fd != keep)
+			dup2(null, fd);
+	if (keep > 3)
+		syscall(SYS_close_range, 3u, (unsigned)keep - 1, 0u);
+	if (syscall(SYS_close_range, keep < 3 ? 3u : (unsigned)keep + 1, ~0u, 0u) == 0)
+		return;
+	for (int fd = 3; fd < 4096; fd++) /* before Linux 5.9 */
+		if (fd != keep)
+			close(fd);
+}
+
+static void write_oom_adj(const char *who, const char *value)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/oom_score_adj", who);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, value, strlen(value)) < 0)
+		errno = 0; /* lowering it needs a right that we may lack */
+	close(fd);
+}
+
+static void harden(struct guard *g, int tool)
+{
+	struct sigaction plain = { .sa_handler = SIG_DFL };
+	sigset_t set;
+
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	/* Ignored, it would tell us nothing of our tracees. */
+	sigaction(SIGCHLD, &plain, NULL);
+	setsid();
+	prctl(PR_SET_NAME, "heapsift-guard");
+	if (chdir("/") < 0)
+		errno = 0;
+	close_others(tool);
+	write_oom_adj("self", "-1000");
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	g->seized.tool = tool;
+	g->seized.events = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	g->target = (int)syscall(SYS_pidfd_open, g->plan->pid, 0);
+}
+
+/* ---- where the frames of an injected call go ---- */
+
+static struct mem_region *find_region(struct mem_region *r, size_t n, taddr at)
+{
+	for (size_t i = 0; i < n; i++)
+		if (at - r[i].start < r[i].end - r[i].start)
+			return &r[i];
+	return NULL;
+}
+
+/* Room below the thread's stack pointer, in memory of its own. */
+static bool has_room(struct mem_region *r, size_t n, taddr sp)
+{
+	struct mem_region *at = find_region(r, n, sp);
+	uint64_t need = sizeof(((struct frames *)0)->bytes) + 2 * PAGE_SIZE_4K;
+
+	return at && (at->prot & PROT_W) && !(at->prot & PROT_SHARED) &&
+	       sp - at->start >= need;
+}
+
+/*
+ * Which thread makes the call, and where its frames go. The main thread first: it alone has
+ * a [stack], whose far end is nobody's even when the thread runs on some other stack (that
+ * of a goroutine is 2 KiB long, with other people's memory below).
+ */
+static bool choose_thread(struct guard *g, struct injection *in, struct err *e)
+{
+	struct seized *s = &g->seized;
+	struct seized_thread *main = seized_find(s, g->plan->pid);
+	struct buf maps = { 0 };
+	struct mem_region *r = NULL, *stack;
+	size_t n = 0;
+
+	if (proc_read(g->plan->pid, "maps", &maps))
+		r = regions_parse(maps.s, &n);
+	in->top = 0;
+	in->thread = NULL;
+	if (main && main->has_regs && !main->gone) {
+		stack = find_region(r, n, main->regs.rsp);
+		if (stack && strcmp(stack->name, "[stack]") == 0) {
+			if (has_room(r, n, main->regs.rsp))
+				in->thread = main;
+		} else {
+			for (size_t i = 0; i < n; i++)
+				if (strcmp(r[i].name, "[stack]") == 0 &&
+				    has_room(r, n, r[i].end - 1)) {
+					in->top = r[i].start +
+						  sizeof(((struct frames *)0)->bytes);
+					in->thread = main;
+				}
+		}
+	}
+	for (size_t i = 0; i < s->n && !in->thread; i++)
+		if (!s->threads[i].gone && s->threads[i].has_regs &&
+		    has_room(r, n, s->threads[i].regs.rsp))
+			in->thread = &s->threads[i];
+	free(r);
+	buf_release(&maps);
+	return in->thread || fail(e, ERR_PROCESS, "no thread has room on its stack");
+}
+
+/* Are the bytes that we mean to run still there? */
+static bool check_spots(const struct injection *in, struct err *e)
+{
+	static const uint8_t call[] = { 0x0f, 0x05, 0xc3 };
+	uint8_t got[8];
+
+	if (pread(in->memory, got, sizeof(call), (off_t)in->spots.syscall_ret) !=
+		    sizeof(call) ||
+	    memcmp(got, call, sizeof(call)) != 0 ||
+	    pread(in->memory, got, 5, (off_t)in->spots.restorer) != 5 ||
+	    (got[0] != 0xb8 && got[0] != 0x48))
+		return fail(e, ERR_PROCESS, "its code changed while we looked");
+	return true;
+}
+
+static bool call_in_target(struct guard *g, struct injection *in, struct injected *out,
+			   struct err *e)
+{
+	bool done;
+
+	in->seized = &g->seized;
+	in->spots = g->plan->spots;
+	in->lift_seccomp = g->plan->lift_seccomp;
+	if (!in->spots.syscall_ret)
+		return fail(e, ERR_PROCESS, "it has no code to make a system call with");
+	in->memory = proc_open(g->plan->pid, "mem", O_RDWR);
+	if (in->memory < 0)
+		return fail(e, ERR_PROCESS, "its memory cannot be written: %s",
+			    strerror(errno));
+	done = check_spots(in, e) && choose_thread(g, in, e) && inject(in, out, e);
+	close(in->memory);
+	return done;
+}
+
+/* ---- the child ---- */
+
+static bool child_born(struct guard *g, struct err *e)
+{
+	struct proc_status status;
+	char number[16];
+	int event;
+
+	if (!stray_wait(&g->seized, g->child, CHILD_BORN_MS, &event) ||
+	    !WIFSTOPPED(event) ||
+	    ptrace(PTRACE_SETOPTIONS, g->child, 0, PTRACE_O_EXITKILL) < 0)
+		return fail(e, ERR_PROCESS,
+			    "the child that was to be read died at birth");
+	snprintf(number, sizeof(number), "%d", (int)g->child);
+	write_oom_adj(number, "1000");
+	if (!proc_status_read(g->child, &status))
+		return fail(e, ERR_PROCESS,
+			    "the child that was to be read died at birth");
+	g->child_ns = status.ns_pid;
+	g->born = clock_ns();
+	return true;
+}
+
+static bool child_is_zombie_of(pid_t child, pid_t target)
+{
+	struct proc_status status;
+
+	return proc_status_read(child, &status) && status.state == 'Z' &&
+	       status.ppid == target;
+}
+
+/* Nothing that can be done for it: it has exited, and its children are init's. */
+static bool target_gone(const struct guard *g)
+{
+	struct pollfd fd = { .fd = g->target, .events = POLLIN };
+
+	if (g->target >= 0)
+		return poll(&fd, 1, 0) == 1;
+	return kill(g->plan->pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool reap_by(struct guard *g, pid_t tid)
+{
+	struct injection in = {
+		.nr = SYS_wait4,
+		.args = { (uint64_t)g->child_ns, 0, __WALL | WNOHANG, 0 },
+	};
+	struct injected result;
+	struct err ignored;
+	bool done;
+
+	if (!seize_one(&g->seized, tid, &ignored))
+		return false;
+	done = call_in_target(g, &in, &result, &ignored);
+	release_all(&g->seized);
+	return done && !child_is_zombie_of(g->child, g->plan->pid);
+}
+
+static void reap_child(struct guard *g)
+{
+	struct timespec pause = { 0, TICK_MS * 1000000 };
+
+	for (int try = 0; try < REAP_TRIES; try++) {
+		pid_t *tids;
+		size_t n;
+		bool done = false;
+
+		if (!child_is_zombie_of(g->child, g->plan->pid) ||
+		    reap_by(g, g->plan->pid) || !proc_threads(g->plan->pid, &tids, &n))
+			return;
+		for (size_t i = 0; i < n && i < 8 && !done; i++)
+			done = tids[i] != g->plan->pid && reap_by(g, tids[i]);
+		free(tids);
+		if (done)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void end_child(struct guard *g)
+{
+	int event = 0;
+
+	kill(g->child, SIGKILL);
+	do
+		if (!stray_wait(&g->seized, g->child, CHILD_DEAD_MS, &event))
+			break;
+	while (WIFSTOPPED(event));
+	reap_child(g);
+	g->child = 0;
+	g->state = GUARD_IDLE;
+}
+
+/* ---- commands ---- */
+
+static void tell_threads(struct guard *g)
+{
+	struct guard_shared *shared = g->shared;
+
+	shared->nthreads = 0;
+	for (size_t i = 0; i < g->seized.n && shared->nthreads < GUARD_THREADS; i++) {
+		const struct seized_thread *t = &g->seized.threads[i];
+		const struct user_regs_struct *r = &t->regs;
+
+		if (t->gone)
+			continue;
+		shared->threads[shared->nthreads++] = (struct mem_thread){
+			.tid = t->tid,
+			.has_regs = t->has_regs,
+			.pc = r->rip,
+			.sp = r->rsp,
+			.tls = r->fs_base,
+			.gpr = { r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp,
+				 r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
+				 r->r15 },
+		};
+	}
+}
+
+static bool do_stop(struct guard *g, struct err *e)
+{
+	uint64_t end = clock_ns() + (uint64_t)BUSY_MS * 1000000;
+	struct timespec pause = { 0, 5000000 };
+	bool busy;
+
+	set_phase(g, PHASE_SEIZING);
+	while (!seize_all(&g->seized, &busy, e)) {
+		/* A thread still in our hands: only our end frees it. */
+		if (!busy || g->seized.running || clock_ns() > end)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	tell_threads(g);
+	g->state = GUARD_STANDING;
+	return true;
+}
+
+static void do_let_go(struct guard *g)
+{
+	if (g->state == GUARD_STANDING) {
+		release_all(&g->seized);
+		g->state = GUARD_IDLE;
+	}
+	g->shared->pause_ns = g->seized.paused;
+}
+
+static bool do_fork(struct guard *g, struct err *e)
+{
+	struct injection in = {
+		.nr = SYS_clone,
+		/* No exit signal. Shared descriptors: a second set would keep pipes and
+		 * ports open that the target closes. The stack is the child's frame. */
+		.args = { CLONE_FILES, true, 0, 0 },
+	};
+
+	if (g->state != GUARD_STANDING)
+		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
+	set_phase(g, PHASE_INJECTED);
+	if (!call_in_target(g, &in, &g->shared->fork, e))
+		return false;
+	g->child = g->shared->fork.child;
+	if (!g->child)
+		return fail(e, ERR_PROCESS, "it cannot fork: %s",
+			    strerror((int)-g->shared->fork.result));
+	do_let_go(g);
+	g->state = GUARD_CHILD;
+	if (!child_born(g, e)) {
+		end_child(g);
+		return false;
+	}
+	g->shared->child = g->child;
+	set_phase(g, PHASE_READING);
+	return true;
+}
+
+/* ---- what happens while nobody commands ---- */
+
+static bool tool_is_stopped(const struct guard *g)
+{
+	struct proc_status tool;
+
+	return proc_status_read(getppid(), &tool) && tool.state == 'T' && g;
+}
+
+static void watch_standing(struct guard *g)
+{
+	if (target_gone(g)) {
+		lose(g, "the process exited while it was read");
+	} else if (tool_is_stopped(g)) {
+		lose(g, "we were stopped while the process stood, so it was let go");
+	} else {
+		return;
+	}
+	do_let_go(g);
+}
+
+static void watch_child(struct guard *g)
+{
+	uint64_t age_s = (clock_ns() - g->born) / 1000000000;
+	struct proc_status child;
+
+	if (target_gone(g)) {
+		lose(g, "the process exited while it was read");
+	} else if (!proc_status_read(g->child, &child) || child.state == 'Z' ||
+		   child.state == 'X') {
+		lose(g, "the copy of the process that we read was killed\n"
+			"(out of memory?); try --mode=freeze");
+	} else if (g->plan->max_child_s && age_s >= g->plan->max_child_s) {
+		lose(g,
+		     "the copy of the process that we read grew too old (--max-child)");
+	} else {
+		return;
+	}
+	end_child(g);
+}
+
+static void watch(struct guard *g)
+{
+	if (g->state == GUARD_STANDING)
+		watch_standing(g);
+	else if (g->state == GUARD_CHILD)
+		watch_child(g);
+}
+
+static bool wait_command(struct guard *g, char *command)
+{
+	for (;;) {
+		struct pollfd fds[3] = { { .fd = g->seized.tool, .events = POLLIN },
+					 { .fd = g->seized.events, .events = POLLIN },
+					 { .fd = g->target, .events = POLLIN } };
+		struct signalfd_siginfo ignored[8];
+		bool idle = g->state == GUARD_IDLE;
+
+		poll(fds, idle ? 1 : 3, idle ? -1 : TICK_MS);
+		if (fds[0].revents)
+			return recv(g->seized.tool, command, 1, 0) == 1;
+		if (fds[1].revents && read(fds[1].fd, ignored, sizeof(ignored)) < 0)
+			errno = 0;
+		watch(g);
+	}
+}
+
+static bool do_command(struct guard *g, char command, struct err *e)
+{
+	switch (command) {
+	case GUARD_STOP:
+		return do_stop(g, e);
+	case GUARD_FORK:
+		return do_fork(g, e);
+	case GUARD_LET_GO:
+		do_let_go(g);
+		return true;
+	case GUARD_END:
+		watch(g);
+		do_let_go(g);
+		*e = g->lost;
+		return g->lost.kind == ERR_NONE;
+	}
+	return fail(e, ERR_BUG, "no such command");
+}
+
+void guard_main(const struct guardian_plan *plan, struct guard_shared *shared, int tool)
+{
+	struct guard g = { .plan = plan, .shared = shared };
+	char command;
+
+	g.seized.pid = plan->pid;
+	harden(&g, tool);
+	while (wait_command(&g, &command)) {
+		bool end = command == GUARD_END;
+
+		command =
+			do_command(&g, command, &shared->err) ? GUARD_DONE : GUARD_FAILED;
+		if (send(tool, &command, 1, MSG_NOSIGNAL) != 1 || end)
+			break;
+	}
+	g.seized.tool = -1; /* from here on its death changes nothing */
+	do_let_go(&g);
+	if (g.child)
+		end_child(&g);
+	_exit(0);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tool's side of the guardian: one command, one answer, over a socket pair. The socket
+ * is the life line too: its end closes when either of the two dies, however it dies.
+ */
+#include "mem/guard_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct guardian {
+	pid_t pid;
+	int socket;
+	struct guard_shared *shared;
+};
+
+bool guardian_start(const struct guardian_plan *plan, struct guardian **out,
+		    struct err *e)
+{
+	struct guard_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int ends[2];
+	pid_t pid;
+
+	if (shared == MAP_FAILED)
+		return fail(e, ERR_PROCESS, "no memory for the guardian process");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		munmap(shared, sizeof(*shared));
+		return fail(e, ERR_PROCESS, "no socket for the guardian process: %s",
+			    strerror(errno));
+	}
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		guard_main(plan, shared, ends[1]);
+	}
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		munmap(shared, sizeof(*shared));
+		return fail(e, ERR_PROCESS, "cannot start the guardian process: %s",
+			    strerror(errno));
+	}
+	*out = xcalloc(1, sizeof(**out));
+	**out = (struct guardian){ pid, ends[0], shared };
+	return true;
+}
+
+static bool guardian_ask(struct guardian *g, enum guard_command command, struct err *e)
+{
+	char byte = (char)command;
+	ssize_t n;
+
+	if (send(g->socket, &byte, 1, MSG_NOSIGNAL) == 1) {
+		do
+			n = recv(g->socket, &byte, 1, 0);
+		while (n < 0 && errno == EINTR);
+		if (n == 1 && byte == GUARD_DONE)
+			return true;
+		if (n == 1) {
+			*e = g->shared->err;
+			return false;
+		}
+	}
+	return fail(
+		e, ERR_PROCESS,
+		"the guardian was killed: the process that reads for us and cleans up\n"
+		"the process looked at runs on unharmed; try again");
+}
+
+bool guardian_stop(struct guardian *g, struct err *e)
+{
+	return guardian_ask(g, GUARD_STOP, e);
+}
+
+void guardian_let_go(struct guardian *g)
+{
+	struct err ignored;
+
+	/* A dead guardian has let go too. */
+	if (!guardian_ask(g, GUARD_LET_GO, &ignored))
+		return;
+}
+
+bool guardian_fork(struct guardian *g, pid_t *child, struct err *e)
+{
+	if (!guardian_ask(g, GUARD_FORK, e))
+		return false;
+	*child = g->shared->child;
+	return true;
+}
+
+size_t guardian_threads(const struct guardian *g, const struct mem_thread **out)
+{
+	*out = g->shared->threads;
+	return g->shared->nthreads;
+}
+
+struct guardian_cover guardian_cover(const struct guardian *g)
+{
+	const struct injected *f = &g->shared->fork;
+
+	return (struct guardian_cover){ f->at, f->len, f->covered };
+}
+
+bool guardian_end(struct guardian *g, struct err *e)
+{
+	return guardian_ask(g, GUARD_END, e);
+}
+
+uint64_t guardian_pause_ns(const struct guardian *g)
+{
+	return g->shared->pause_ns;
+}
+
+void guardian_free(struct guardian *g)
+{
+	int status;
+
+	if (!g)
+		return;
+	close(g->socket);
+	while (waitpid(g->pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	munmap(g->shared, sizeof(*g->shared));
+	free(g);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guardian, seen from the tool: a process that does all the ptrace work and outlives the
+ * tool for as long as it takes to undo it.
+ */
+#ifndef MEM_GUARDIAN_INT_H
+#define MEM_GUARDIAN_INT_H
+
+#include "mem/frame_int.h"
+#include "mem/mem.h"
+
+struct guardian;
+
+struct guardian_plan {
+	pid_t pid;
+	struct frame_spots spots; /* 0, 0: no fork is planned */
+	bool lift_seccomp;
+	unsigned max_child_s;
+	volatile uint32_t *phase; /* may be NULL */
+};
+
+/* What the stack frames of the injected call covered in the child, and what was there. */
+struct guardian_cover {
+	taddr at;
+	size_t len;
+	const uint8_t *bytes;
+};
+
+must_check bool guardian_start(const struct guardian_plan *plan, struct guardian **out,
+			       struct err *e);
+/* All threads stand. False: they run. */
+must_check bool guardian_stop(struct guardian *g, struct err *e);
+/* Their registers, by the order of the kernel's list; valid until the next stop. */
+size_t guardian_threads(const struct guardian *g, const struct mem_thread **out);
+/* They run again, and no child was made. */
+void guardian_let_go(struct guardian *g);
+/* Has the stopped target make a child, and lets the target go. False: none could be had;
+ * the target still stands, to be read or let go (or has died). */
+must_check bool guardian_fork(struct guardian *g, pid_t *child, struct err *e);
+struct guardian_cover guardian_cover(const struct guardian *g);
+/* Lets go of all. False: the target or the child was lost before, so that what was read
+ * since is worth nothing. Does not wait for the end of the child. */
+must_check bool guardian_end(struct guardian *g, struct err *e);
+uint64_t guardian_pause_ns(const struct guardian *g);
+/* Waits until the guardian has gone. */
+void guardian_free(struct guardian *g);
+
+#endif

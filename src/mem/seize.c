@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All threads of a process are brought to a stop with PTRACE_SEIZE and PTRACE_INTERRUPT.
+ * Threads can be born by threads that do not stand yet, so the list of threads is read
+ * again until a pass over it finds nobody new while all known ones stand.
+ *
+ * What a thread can say on its way to the stop:
+ *
+ *	EVENT_STOP with SIGTRAP		our interrupt: it stands
+ *	EVENT_STOP with SIGSTOP...	the whole process was stopped before: it stands
+ *	a signal			about to be delivered: it goes on with it, and, as any
+ *					stop uses the interrupt up, is interrupted again
+ *	exited				gone
+ *
+ * A thread that hangs in the kernel (the parent of a vfork, a dead disk) does not stop. Then
+ * all the others are released at once rather than kept waiting with it, and the whole is
+ * tried again when it has moved.
+ *
+ * SEIZE stops nobody, so all threads are seized before the first is interrupted.
+ */
+#include "mem/seize_int.h"
+
+#include "mem/frame_int.h"
+#include "mem/proc_int.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	PASSES = 1000,        /* over the list of threads */
+	HANG_NS = 20000000,   /* without progress: look whether a thread hangs */
+	STOP_NS = 5000000000, /* and for threads that merely get no processor */
+};
+
+struct seized_thread *seized_find(struct seized *s, pid_t tid)
+{
+	uint32_t i;
+
+	return map_find(&s->by_tid, (uint64_t)tid, &i) ? &s->threads[i] : NULL;
+}
+
+static struct seized_thread *thread_add(struct seized *s, pid_t tid)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->threads = xrealloc(s->threads, s->cap, sizeof(*s->threads));
+	}
+	map_set(&s->by_tid, (uint64_t)tid, (uint32_t)s->n);
+	s->threads[s->n] = (struct seized_thread){ .tid = tid };
+	s->running++;
+	return &s->threads[s->n++];
+}
+
+static void forget_all(struct seized *s)
+{
+	map_release(&s->by_tid);
+	s->n = 0;
+	s->running = 0;
+}
+
+/* ---- events ---- */
+
+static void thread_gone(struct seized *s, struct seized_thread *t)
+{
+	if (!t->stopped && !t->gone)
+		s->running--;
+	t->gone = true;
+	t->stopped = false;
+}
+
+static bool is_stop_event(int status)
+{
+	return status >> 16 == PTRACE_EVENT_STOP;
+}
+
+/* On its way to the stop; see the table above. */
+static void thread_event(struct seized *s, struct seized_thread *t, int status)
+{
+	int sig = WSTOPSIG(status);
+
+	if (!WIFSTOPPED(status)) {
+		thread_gone(s, t);
+		return;
+	}
+	if (is_stop_event(status)) {
+		t->group_stopped = sig != SIGTRAP;
+		s->running -= !t->stopped;
+		t->stopped = true;
+		return;
+	}
+	ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
+	ptrace(PTRACE_CONT, t->tid, 0, status >> 16 ? 0 : (long)sig);
+}
+
+/* Takes what waitpid has to say; false when it has nothing. A thread that stands already
+ * is being led through an injected call: what it says is kept for who leads it. */
+static bool take_event(struct seized *s)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
+	struct seized_thread *t;
+
+	if (pid <= 0)
+		return false;
+	t = seized_find(s, pid);
+	if (!t) {
+		s->stray = pid;
+		s->stray_event = status;
+	} else if (t->stopped && WIFSTOPPED(status)) {
+		t->event = status;
+	} else {
+		thread_event(s, t, status);
+	}
+	return true;
+}
+
+/* Sleeps until something may have happened, at most `ms`. False: the tool is dead. */
+static bool events_sleep(struct seized *s, int ms)
+{
+	struct pollfd fds[2] = { { .fd = s->events, .events = POLLIN },
+				 { .fd = s->tool, .events = 0 } };
+	struct signalfd_siginfo ignored[8];
+
+	poll(fds, 2, ms);
+	if (fds[0].revents && read(s->events, ignored, sizeof(ignored)) < 0)
+		assert(errno == EAGAIN || errno == EINTR);
+	return !(fds[1].revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms)
+{
+	uint64_t end = clock_ns() + (uint64_t)ms * 1000000;
+
+	while (!t->event && !t->gone) {
+		if (take_event(s))
+			continue;
+		if (clock_ns() >= end)
+			return false;
+		events_sleep(s, 10);
+	}
+	return true;
+}
+
+bool stray_wait(struct seized *s, pid_t pid, unsigned ms, int *event)
+{
+	uint64_t end = clock_ns() + (uint64_t)ms * 1000000;
+
+	while (s->stray != pid) {
+		if (take_event(s))
+			continue;
+		if (clock_ns() >= end)
+			return false;
+		events_sleep(s, 10);
+	}
+	*event = s->stray_event;
+	s->stray = 0;
+	return true;
+}
+
+/* ---- stopping ---- */
+
+/* Why SEIZE said EPERM: a thread that has just died says so too, and is none. */
+static bool seize_refused(struct seized *s, pid_t tid, struct err *e)
+{
+	struct proc_status status;
+
+	if (!proc_status_read(tid, &status) || status.state == 'Z' || status.state == 'X')
+		return true;
+	if (status.tracer && status.tracer != getpid())
+		return fail(e, ERR_PROCESS,
+			    "process %d is traced by another process, %d\n"
+			    "end that tracer, or look with --mode=nostop",
+			    (int)s->pid, (int)status.tracer);
+	return fail(e, ERR_PROCESS,
+		    "not allowed to stop process %d\n"
+		    "run as the same user or root, with CAP_SYS_PTRACE",
+		    (int)s->pid);
+}
+
+static bool seize_thread(struct seized *s, pid_t tid, struct err *e)
+{
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) == 0) {
+		thread_add(s, tid);
+		return true;
+	}
+	if (errno == ESRCH)
+		return true;
+	if (errno == EPERM)
+		return seize_refused(s, tid, e);
+	return fail(e, ERR_PROCESS, "cannot stop thread %d of process %d: %s", (int)tid,
+		    (int)s->pid, strerror(errno));
+}
+
+static bool seize_new(struct seized *s, struct err *e)
+{
+	pid_t *tids;
+	size_t n;
+
+	if (!proc_threads(s->pid, &tids, &n))
+		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+	for (size_t i = 0; i < n; i++)
+		if (!seized_find(s, tids[i]) && !seize_thread(s, tids[i], e)) {
+			free(tids);
+			return false;
+		}
+	free(tids);
+	return true;
+}
+
+static bool somebody_hangs(const struct seized *s, struct err *e)
+{
+	struct proc_status status;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct seized_thread *t = &s->threads[i];
+
+		if (t->stopped || t->gone || !proc_status_read(t->tid, &status))
+			continue;
+		if (status.state == 'D')
+			return !fail(e, ERR_PROCESS,
+				     "thread %d of process %d does not stop: it waits in "
+				     "the kernel\n(for the child of a vfork, or for a "
+				     "device); try again, or use --mode=nostop",
+				     (int)t->tid, (int)s->pid);
+	}
+	return false;
+}
+
+static bool wait_until_all_stand(struct seized *s, bool *busy, struct err *e)
+{
+	uint64_t start = clock_ns(), progress = start, now;
+
+	while (s->running) {
+		if (take_event(s)) {
+			progress = clock_ns();
+			continue;
+		}
+		if (!events_sleep(s, 5))
+			return fail(e, ERR_PROCESS, "the tool is gone");
+		now = clock_ns();
+		if (now - progress > HANG_NS && somebody_hangs(s, e)) {
+			*busy = true;
+			return false;
+		}
+		if (now - start > (uint64_t)STOP_NS)
+			return fail(e, ERR_PROCESS,
+				    "%zu threads of process %d do not stop", s->running,
+				    (int)s->pid);
+	}
+	return true;
+}
+
+static bool has_threads(const struct seized *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->threads[i].gone)
+			return true;
+	return false;
+}
+
+/* The registers of all, and from now on no EINTR that would be ours. */
+static void read_registers(struct seized *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct seized_thread *t = &s->threads[i];
+
+		if (t->gone || ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0)
+			continue;
+		t->has_regs = true;
+		/* A process that SIGSTOP had stopped already has its EINTR from that. */
+		if (!t->group_stopped && regs_hide_eintr(&t->regs))
+			ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs);
+	}
+}
+
+static bool stop_passes(struct seized *s, bool *busy, struct err *e)
+{
+	size_t known;
+
+	for (int pass = 0; pass < PASSES; pass++) {
+		known = s->n;
+		if (!seize_new(s, e))
+			return false;
+		if (s->n == known && pass > 0)
+			return has_threads(s) ||
+			       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+		if (!s->since)
+			s->since = clock_ns();
+		for (size_t i = known; i < s->n; i++)
+			ptrace(PTRACE_INTERRUPT, s->threads[i].tid, 0, 0);
+		if (!wait_until_all_stand(s, busy, e))
+			return false;
+	}
+	return fail(e, ERR_PROCESS, "process %d starts threads faster than they stop",
+		    (int)s->pid);
+}
+
+bool seize_all(struct seized *s, bool *busy, struct err *e)
+{
+	*busy = false;
+	forget_all(s);
+	if (!stop_passes(s, busy, e)) {
+		release_all(s);
+		return false;
+	}
+	read_registers(s);
+	return true;
+}
+
+bool seize_one(struct seized *s, pid_t tid, struct err *e)
+{
+	bool busy;
+
+	forget_all(s);
+	if (!seize_thread(s, tid, e))
+		return false;
+	if (s->n == 0)
+		return fail(e, ERR_PROCESS, "thread %d has exited", (int)tid);
+	s->since = clock_ns();
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	if (!wait_until_all_stand(s, &busy, e) || s->threads[0].gone) {
+		release_all(s);
+		return false;
+	}
+	read_registers(s);
+	return true;
+}
+
+/* One that hangs cannot be detached before it stops: it is let go the moment it does. */
+static void release_hanging(struct seized *s)
+{
+	uint64_t end = clock_ns() + 1000000000;
+
+	while (s->running && clock_ns() < end) {
+		if (!take_event(s) && !events_sleep(s, 5))
+			break;
+		for (size_t i = 0; i < s->n; i++)
+			if (s->threads[i].stopped) {
+				ptrace(PTRACE_DETACH, s->threads[i].tid, 0, 0);
+				s->threads[i].stopped = false;
+				s->threads[i].gone = true;
+			}
+	}
+}
+
+void release_all(struct seized *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i].stopped) {
+			ptrace(PTRACE_DETACH, s->threads[i].tid, 0, 0);
+			s->threads[i].stopped = false;
+			s->threads[i].gone = true;
+		}
+	if (s->since)
+		s->paused += clock_ns() - s->since;
+	s->since = 0;
+	if (s->running)
+		release_hanging(s);
+	if (!s->running)
+		forget_all(s);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stopping and releasing all threads of a process. Runs in the guardian. */
+#ifndef MEM_SEIZE_INT_H
+#define MEM_SEIZE_INT_H
+
+#include "base/err.h"
+#include "base/map.h"
+#include <sys/types.h>
+#include <sys/user.h>
+
+struct seized_thread {
+	pid_t tid;
+	bool stopped, gone;
+	bool group_stopped; /* the process was stopped already, by SIGSTOP or the like */
+	bool has_regs;      /* regs are its own, as they will be when it goes on */
+	int event;          /* what waitpid said last and nobody has taken, 0 none */
+	struct user_regs_struct regs;
+};
+
+struct seized {
+	pid_t pid;
+	int events; /* a signalfd for SIGCHLD */
+	int tool;   /* readable or closed: the tool wants something, or is dead */
+	struct seized_thread *threads;
+	size_t n, cap;
+	struct map by_tid; /* tid -> index */
+	size_t running;    /* threads that are neither stopped nor gone */
+	uint64_t since;    /* clock of the first interrupt; 0: nothing stands */
+	uint64_t paused;   /* nanoseconds it stood before that, in all */
+	pid_t stray;       /* a tracee not in the table: the child, once it is born */
+	int stray_event;
+};
+
+/* All threads stand, and none is being born. False: it could not be had, all run again;
+ * `busy` then tells that some thread hung in the kernel (vfork), and a later try may work. */
+must_check bool seize_all(struct seized *s, bool *busy, struct err *e);
+/* One thread only, of a running process. */
+must_check bool seize_one(struct seized *s, pid_t tid, struct err *e);
+void release_all(struct seized *s);
+
+/* Waits until the thread stops or dies, at most `ms`. False: neither. */
+must_check bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms);
+/* The same for the child; *event is its wait status. */
+must_check bool stray_wait(struct seized *s, pid_t pid, unsigned ms, int *event);
+
+struct seized_thread *seized_find(struct seized *s, pid_t tid);
+
+#endif
