@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where is main_arena, in a libc without symbols, in a process that runs on meanwhile?
+ *
+ * An arena holds 127 bin headers, 16 bytes apart; an empty one points to itself: both of
+ * its words hold the address 16 bytes before them. So we look for one such word pair, and
+ * try the up to 127 places where the array could begin for it: all headers must be empty
+ * or point to chunks that point back. Then the ring: arenas are linked in a circle, and
+ * only the right row of layouts leads back to where it began.
+ *
+ *      arena -> | mutex flags .. top | bin 1 | bin 2 | ... | bin 127 | binmap | next ..|
+ *                                    ^-- fd bk, each = this - 16 when empty
+ *
+ * Searched first is the libc's own data, then (static programs, unknown names) all
+ * private memory. The libc file is a second witness: main_arena.next is initialised to
+ * &main_arena, so the file has one relocation whose target lies exactly `next` bytes
+ * before its place. Version strings are only told, never used.
+ */
+#include "heap/ptmalloc/ptm_int.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	BINS_BYTES = PTM_NBINS * 16,
+	TRIES = 5, /* the process runs: bins may be mid-update */
+	MP_REACH =
+		0x4000, /* mp_ lies 0x900..0x940 before main_arena in all builds seen */
+};
+
+/* What was found, and what the witnesses say. */
+struct find {
+	const struct mem *mem;
+	taddr arena; /* main_arena */
+	const struct ptm_state_layout *state;
+};
+
+bool ptm_is_anonymous(const struct mem_region *r)
+{
+	if ((r->prot & (PROT_R | PROT_W)) != (PROT_R | PROT_W) || r->prot & PROT_SHARED)
+		return false;
+	if (r->flags & REGION_IO)
+		return false;
+	if (r->inode == 0)
+		return r->name[0] == '\0' || r->name[0] == '[';
+	/* private huge pages: what glibc.malloc.hugetlb=2 maps */
+	return strncmp(r->name, "/anon_hugepage", 14) == 0;
+}
+
+const struct ptm_heap_layout *ptm_heap_layout_of(const struct mem *mem, taddr arena)
+{
+	for (size_t i = 0; i < ptm_nheap_layouts; i++) {
+		const struct ptm_heap_layout *l = &ptm_heap_layouts[i];
+		taddr heap = arena - l->size;
+
+		if (heap % PAGE_SIZE_4K == 0 && ptm_word(mem, heap + l->arena) == arena &&
+		    ptm_word(mem, heap + l->prev) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+/* Are these 127 headers, the first at `bins`? One empty one at least: else any array of
+ * pointers would have to be followed. */
+static bool are_bins(const struct mem *mem, taddr bins)
+{
+	uint64_t word[PTM_NBINS * 2];
+	size_t empty = 0;
+
+	if (!mem_read(mem, bins, word, sizeof(word)))
+		return false;
+	for (size_t i = 0; i < PTM_NBINS; i++) {
+		taddr head = bins + 16 * i - 16, fd = word[2 * i], bk = word[2 * i + 1];
+
+		if (fd == head && bk == head)
+			empty++;
+		else if (fd == 0 || bk == 0 || fd % PTM_ALIGN || bk % PTM_ALIGN)
+			return false;
+	}
+	if (empty == 0)
+		return false;
+	for (size_t i = 0; i < PTM_NBINS; i++) {
+		taddr head = bins + 16 * i - 16, fd = word[2 * i], bk = word[2 * i + 1];
+
+		if (fd == head && bk == head)
+			continue;
+		if (ptm_word(mem, fd + 24) != head || ptm_word(mem, bk + 16) != head)
+			return false;
+	}
+	return true;
+}
+
+/* The first arena of the ring through `start` that lies in no heap; 0: no ring. */
+static taddr ring_main(const struct mem *mem, taddr start,
+		       const struct ptm_state_layout *l)
+{
+	taddr at = start, main = 0;
+
+	for (size_t i = 0; i < PTM_MAX_ARENAS; i++) {
+		if (!main && !ptm_heap_layout_of(mem, at))
+			main = at;
+		at = ptm_word(mem, at + l->next);
+		if (at == start)
+			return main;
+		if (at == 0 || at % 8)
+			return 0;
+	}
+	return 0;
+}
+
+/* Some version's arena with its bins at `bins`? */
+static bool take_arena(struct find *f, taddr bins)
+{
+	if (!are_bins(f->mem, bins))
+		return false;
+	for (size_t i = 0; i < ptm_nstate_layouts; i++) {
+		const struct ptm_state_layout *l = &ptm_state_layouts[i];
+		taddr main = ring_main(f->mem, bins - l->bins, l);
+
+		if (main == 0)
+			continue;
+		f->arena = main;
+		f->state = l;
+		return true;
+	}
+	return false;
+}
+
+/* An empty bin's header at `at`: where did its array begin? */
+static bool take_header(struct find *f, taddr at)
+{
+	for (taddr i = 0; i < PTM_NBINS; i++)
+		if (take_arena(f, at - 16 * i))
+			return true;
+	return false;
+}
+
+static bool scan(struct find *f, struct mem_window *w, taddr start, taddr end)
+{
+	/* the headers next to one that failed belong to the same array */
+	taddr tried = 0;
+
+	for (taddr at = start; at < end;) {
+		size_t have;
+		const uint8_t *p = mem_window_at(w, at, 4096, &have);
+
+		have = (size_t)min_u64(have, end - at);
+		for (size_t i = 0; p && i + 16 <= have; i += 8) {
+			uint64_t pair[2];
+
+			memcpy(pair, p + i, 16);
+			if (pair[0] != pair[1] || pair[0] != at + i - 16 ||
+			    at + i < tried)
+				continue;
+			if (take_header(f, at + i))
+				return true;
+			tried = at + i + BINS_BYTES;
+			p = mem_window_at(w, at, 4096, &have);
+			have = (size_t)min_u64(have, end - at);
+			if (!p)
+				break;
+		}
+		/* a pair may straddle two pieces */
+		at += p && have > 16 ? (have - 8) & ~(size_t)7 : max_u64(have, 8);
+	}
+	return false;
+}
+
+/* The module's writable mappings, and the anonymous one that follows the last (its bss). */
+static bool scan_module(struct find *f, struct mem_window *w, const struct module *module)
+{
+	taddr end = 0;
+
+	for (size_t i = 0; i < f->mem->nregions; i++) {
+		const struct mem_region *r = &f->mem->regions[i];
+		bool inside = r->start >= module->start && r->start < module->end;
+
+		if (!inside && !(r->start == end && ptm_is_anonymous(r)))
+			continue;
+		end = r->end;
+		if ((r->prot & (PROT_R | PROT_W)) == (PROT_R | PROT_W) &&
+		    scan(f, w, r->start, r->end))
+			return true;
+	}
+	return false;
+}
+
+static bool scan_everything(struct find *f, struct mem_window *w)
+{
+	for (size_t i = 0; i < f->mem->nregions; i++) {
+		const struct mem_region *r = &f->mem->regions[i];
+
+		if ((r->prot & (PROT_R | PROT_W | PROT_SHARED)) == (PROT_R | PROT_W) &&
+		    !(r->flags & REGION_IO) && scan(f, w, r->start, r->end))
+			return true;
+	}
+	return false;
+}
+
+static bool is_libc(const struct module *module)
+{
+	const char *slash = strrchr(module->path, '/');
+	const char *name = slash ? slash + 1 : module->path;
+
+	return strncmp(name, "libc.so.6", 9) == 0 || strncmp(name, "libc-2.", 7) == 0;
+}
+
+static const struct module *find_libc(const struct module_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (is_libc(&set->modules[i]))
+			return &set->modules[i];
+	return NULL;
+}
+
+/* ---- the file's own word ---- */
+
+struct self_link {
+	uint64_t vaddr; /* of main_arena; 0 none */
+	const struct ptm_state_layout *state;
+	size_t hits;
+};
+
+static bool see_relative(void *context, uint64_t where, uint64_t target)
+{
+	struct self_link *s = context;
+
+	for (size_t i = 0; i < ptm_nstate_layouts; i++)
+		if (where - target == ptm_state_layouts[i].next) {
+			s->vaddr = target;
+			s->state = &ptm_state_layouts[i];
+			s->hits++;
+		}
+	return true;
+}
+
+static struct self_link find_self_link(const struct module *module)
+{
+	struct self_link s = { 0 };
+
+	if (module && module->image)
+		image_each_relative(module->image, see_relative, &s);
+	if (s.hits != 1)
+		s.vaddr = 0;
+	return s;
+}
+
+/* ---- mp_ ---- */
+
+static uint64_t word_at(const uint8_t *p, size_t offset)
+{
+	uint64_t v;
+
+	memcpy(&v, p + offset, 8);
+	return v;
+}
+
+static uint32_t int_at(const uint8_t *p, size_t offset)
+{
+	uint32_t v;
+
+	memcpy(&v, p + offset, 4);
+	return v;
+}
+
+/* Does p read as a malloc_par of this row? Structure first: counters below their maxima,
+ * whole pages, a break start that is in memory. Tunables may hold anything. */
+static bool is_par(const struct mem *mem, const uint8_t *p,
+		   const struct ptm_par_layout *l)
+{
+	uint64_t n = int_at(p, l->n_mmaps), max_n = int_at(p, l->max_n_mmaps);
+	uint64_t bytes = word_at(p, l->mmapped_mem), max = word_at(p, l->max_mmapped_mem);
+	uint64_t base = word_at(p, l->sbrk_base);
+
+	if (n > max_n || bytes > max || (n == 0) != (bytes == 0) ||
+	    (max_n == 0) != (max == 0))
+		return false;
+	if (bytes % PAGE_SIZE_4K || max % PAGE_SIZE_4K || bytes < n * PAGE_SIZE_4K)
+		return false;
+	if (word_at(p, l->tcache_bins) != 64 || word_at(p, l->tcache_count) > UINT16_MAX)
+		return false;
+	if (word_at(p, l->tcache_max_bytes) < 0x18)
+		return false;
+	return base == 0 || mem_region_at(mem, base) != NULL;
+}
+
+/* The last place in [start, end) that reads as a malloc_par; 0: none. */
+static taddr last_par(const struct mem *mem, const struct ptm_par_layout *l, taddr start,
+		      taddr end)
+{
+	uint8_t bytes[MP_REACH];
+
+	if (end - start < l->size || !mem_read(mem, start, bytes, end - start))
+		return 0;
+	for (taddr at = align_down(end - l->size, 8); at >= start; at -= 8)
+		if (is_par(mem, bytes + (at - start), l))
+			return at;
+	return 0;
+}
+
+/* Neighbours in .data: mp_ comes shortly before main_arena, or else after it. */
+static void find_par(const struct mem *mem, struct ptm_places *p)
+{
+	const struct mem_region *r = mem_region_at(mem, p->main_arena);
+	taddr after = p->main_arena + p->state->size;
+
+	for (size_t i = 0; r && i < ptm_npar_layouts && !p->mp; i++) {
+		const struct ptm_par_layout *l = &ptm_par_layouts[i];
+
+		if (l->has_fastbins != (p->state->fastbins != 0))
+			continue;
+		p->par = l;
+		p->mp = last_par(mem, l, max_u64(r->start, p->main_arena - MP_REACH),
+				 p->main_arena);
+		if (!p->mp && after < r->end)
+			p->mp = last_par(mem, l, after,
+					 min_u64(r->end, after + MP_REACH));
+	}
+}
+
+/* ---- telling ---- */
+
+/* "2.36" of the file's own gnu_get_libc_version: `lea rax, [rip + x]; ret`. Evidence. */
+static struct str libc_version(const struct image *img)
+{
+	uint64_t vaddr, size;
+	const uint8_t *code;
+	const char *text;
+	int32_t to;
+	size_t skip;
+
+	if (!image_find_symbol(img, "gnu_get_libc_version", &vaddr, &size))
+		return (struct str){ NULL, 0 };
+	code = image_bytes(img, vaddr, 12);
+	if (!code)
+		return (struct str){ NULL, 0 };
+	skip = memcmp(code, "\xf3\x0f\x1e\xfa", 4) == 0 ? 4 : 0; /* endbr64 */
+	if (memcmp(code + skip, "\x48\x8d\x05", 3) != 0)
+		return (struct str){ NULL, 0 };
+	memcpy(&to, code + skip + 3, 4);
+	text = (const char *)image_bytes(img, vaddr + skip + 7 + (uint64_t)(int64_t)to,
+					 8);
+	if (!text || memcmp(text, "2.", 2) != 0)
+		return (struct str){ NULL, 0 };
+	return (struct str){ text, strnlen(text, 8) };
+}
+
+static void name_places(struct ptm_places *p, const struct module *module)
+{
+	struct str version = { NULL, 0 };
+
+	if (module && module->image)
+		version = libc_version(module->image);
+	if (version.n)
+		snprintf(p->base.name, sizeof(p->base.name), "glibc %.*s", (int)version.n,
+			 version.s);
+	else
+		snprintf(p->base.name, sizeof(p->base.name), "glibc (%s by its layout)",
+			 p->state->versions);
+}
+
+static void tell_library(struct model *m, const struct module *module, const char *name)
+{
+	struct str id = { NULL, 0 };
+	struct buf evidence = { 0 };
+
+	if (!module)
+		return;
+	if (module->image)
+		id = image_build_id(module->image);
+	if (id.n)
+		buf_printf(&evidence, "build-id %.*s", (int)id.n, id.s);
+	else if (!module->image)
+		buf_printf(&evidence, "file not read: %s", module->missing);
+	else
+		buf_str(&evidence, "the file has no build-id");
+	buf_printf(&evidence, ", in %s", module->path);
+	model_evidence(m, "allocator", name, evidence.s, "");
+	buf_release(&evidence);
+}
+
+static void tell_arena(struct model *m, const struct ptm_places *p,
+		       const struct module *own, const struct self_link *s,
+		       bool everywhere)
+{
+	char answer[96], evidence[256];
+
+	snprintf(answer, sizeof(answer), "0x%llx", (unsigned long long)p->main_arena);
+	snprintf(evidence, sizeof(evidence),
+		 "127 bin headers that point back, found in %s",
+		 everywhere ? "all private memory" : "the library's data");
+	model_evidence(m, "main_arena", answer, evidence, "");
+	if (s->vaddr && own && own->bias + s->vaddr == p->main_arena &&
+	    s->state == p->state)
+		model_evidence(m, "main_arena, second witness", "agrees",
+			       "the file's relocation of main_arena.next to main_arena",
+			       "");
+	else if (s->vaddr)
+		model_evidence(m, "main_arena, second witness", "disagrees",
+			       "the file relocates another place to itself",
+			       "trust the memory; the file may not be the one that runs");
+	else
+		model_evidence(m, "main_arena, second witness", "none",
+			       "the file has no relocation of main_arena.next (static "
+			       "program, or no file)",
+			       "");
+	snprintf(evidence, sizeof(evidence),
+		 "the arena ring closes at offset %u and with no other row",
+		 p->state->next);
+	model_evidence(m, "layout of malloc_state", p->state->versions, evidence, "");
+	if (p->mp) {
+		snprintf(answer, sizeof(answer), "0x%llx, layout %s",
+			 (unsigned long long)p->mp, p->par->versions);
+		snprintf(evidence, sizeof(evidence),
+			 "counters that fit, 0x%llx bytes %s main_arena",
+			 (unsigned long long)(p->mp < p->main_arena
+						      ? p->main_arena - p->mp
+						      : p->mp - p->main_arena),
+			 p->mp < p->main_arena ? "before" : "after");
+		model_evidence(m, "mp_", answer, evidence, "");
+	} else {
+		model_evidence(m, "mp_", "not found", "nothing near main_arena fits",
+			       "mmapped chunks cannot be checked against malloc's count");
+	}
+}
+
+/* main_arena is there, but nobody ever called this malloc. */
+static void tell_unused(struct model *m, const struct mem *mem, const struct module *libc,
+			const struct self_link *s)
+{
+	taddr arena = libc->bias + s->vaddr;
+
+	if (ptm_word(mem, arena + s->state->top) == 0)
+		model_evidence(m, "main_arena", "not initialised",
+			       "the libc's malloc was never called in this process",
+			       "another allocator, or a program that allocates nothing");
+	else
+		model_evidence(
+			m, "main_arena", "damaged",
+			"the file says where it is, but its bins do not point back",
+			"try again: the process was running");
+}
+
+static bool find_arena(struct find *f, struct mem_window *w, const struct module *libc)
+{
+	return libc ? scan_module(f, w, libc) : scan_everything(f, w);
+}
+
+struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *modules,
+			       struct model *m)
+{
+	const struct module *libc = find_libc(modules), *own;
+	struct find f = { .mem = mem };
+	struct mem_window *w = NULL;
+	struct self_link link = find_self_link(libc);
+	struct ptm_places *p;
+
+	for (int i = 0; i < TRIES && !f.state; i++) {
+		/* a window keeps what it read */
+		mem_window_free(w);
+		w = mem_window_new(mem);
+		find_arena(&f, w, libc);
+	}
+	mem_window_free(w);
+	if (!f.state) {
+		if (link.vaddr)
+			tell_unused(m, mem, libc, &link);
+		return NULL;
+	}
+	own = libc ? libc : module_at(modules, f.arena);
+	if (!libc)
+		link = find_self_link(own);
+	p = xcalloc(1, sizeof(*p));
+	p->base.allocator = &ptmalloc;
+	p->main_arena = f.arena;
+	p->state = f.state;
+	find_par(mem, p);
+	name_places(p, own);
+	tell_library(m, own, p->base.name);
+	tell_arena(m, p, own, &link, !libc);
+	ptm_find_text(p, own, m);
+	return &p->base;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What malloc mapped and linked nowhere. Two kinds begin at a page of private memory:
+ *
+ *   an mmapped chunk         prev_size 0, size | IS_MMAPPED, size the mapping's length
+ *                            (2.43: less the header). The next may follow at once.
+ *   a piece of the main      prev_size 0, a plain chunk with PREV_INUSE; chunks chain on
+ *   arena (the break was     to top or to two fenceposts. Only if main_arena says that it
+ *   blocked, or huge pages)  is not contiguous.
+ *
+ * memalign leaves a whole-size header at the base of the mapping, and puts the real one
+ * 16 bytes before an address aligned as asked: prev_size there is its distance from the
+ * base, its size the rest.
+ *
+ * Mappings merge with their neighbours (stacks, other libraries' bss), so every page of
+ * private memory that belongs to no heap is looked at. mp_ counts mmapped chunks and their
+ * bytes: once both are reached, the rest need not be read.
+ */
+#include "heap/ptmalloc/ptm_int.h"
+#include <stdio.h>
+
+struct search {
+	struct ptm_heap *heap;
+	struct model *model;
+	struct mem_window *window;
+	size_t nheap_spans; /* the spans before the search: sorted */
+};
+
+static bool header_at(struct mem_window *w, taddr at, uint64_t header[2])
+{
+	size_t have;
+	const uint8_t *p = mem_window_at(w, at, PTM_HEADER, &have);
+
+	if (!p || have < PTM_HEADER)
+		return false;
+	memcpy(header, p, PTM_HEADER);
+	return true;
+}
+
+/* The length of the mapping whose chunk's header this is, 0: it is none. */
+static uint64_t mapping_length(const struct search *s, const uint64_t header[2],
+			       uint64_t left)
+{
+	uint64_t size = header[1] & ~(uint64_t)PTM_FLAGS;
+	uint64_t length = size + s->heap->places->state->mmap_left_out;
+
+	if (header[0] != 0 || (header[1] & PTM_FLAGS) != PTM_IS_MMAPPED)
+		return 0;
+	if (size < PTM_MIN_CHUNK || length % PAGE_SIZE_4K || length > left)
+		return 0;
+	return length;
+}
+
+/* Where memalign put the chunk in a mapping; the mapping's start if it did not. */
+static taddr inner_chunk(const struct search *s, taddr start, uint64_t length)
+{
+	taddr before = 0;
+
+	for (uint64_t align = 2 * PTM_ALIGN; align < length; align *= 2) {
+		taddr chunk = align_up(start + PTM_HEADER, align) - PTM_HEADER;
+		uint64_t offset, header[2];
+
+		if (chunk - start < PTM_MIN_CHUNK)
+			chunk += align;
+		offset = chunk - start;
+		if (chunk == before || offset + PTM_MIN_CHUNK > length)
+			continue;
+		before = chunk;
+		if (header_at(s->window, chunk, header) && header[0] == offset &&
+		    (header[1] & PTM_FLAGS) == PTM_IS_MMAPPED &&
+		    (header[1] & ~(uint64_t)PTM_FLAGS) + offset +
+				    s->heap->places->state->mmap_left_out ==
+			    length)
+			return chunk;
+	}
+	return start;
+}
+
+/* Is this a piece of the main arena? Its end, 0: it is not. */
+static taddr piece_end(const struct search *s, taddr at, taddr end,
+		       const uint64_t header[2])
+{
+	const struct ptm_arena *main = &s->heap->arenas[0];
+	struct ptm_chunks it = {
+		.window = s->window, .at = at, .end = end, .is_main = true
+	};
+	struct ptm_chunk chunks[64];
+	bool has_top = main->top >= at && main->top < end;
+	size_t fences;
+	uint64_t top_size = ptm_word(s->heap->mem, main->top + 8) & ~(uint64_t)PTM_FLAGS;
+
+	if (header[0] != 0 || (header[1] & PTM_FLAGS) != PTM_PREV_INUSE)
+		return 0;
+	if (has_top)
+		it.end = main->top;
+	do {
+		size_t n = ptm_chunks_next(&it, chunks, countof(chunks));
+
+		for (size_t i = 0; i < n; i++)
+			if (chunks[i].faults)
+				return 0;
+	} while (it.stop == STOP_NOT);
+	if (it.stop == STOP_END && has_top && top_size <= end - main->top)
+		return main->top + top_size;
+	fences = it.stop == STOP_FENCE && it.at > at ? ptm_chunks_fences(&it) : 0;
+	return fences ? it.at + fences * PTM_FENCE : 0;
+}
+
+static void take_mapping(struct search *s, taddr at, uint64_t length)
+{
+	struct ptm_span *span = ptm_add_span(s->heap, at, at + length, BLOCK_MMAPPED);
+
+	span->chunk = inner_chunk(s, at, length);
+	s->heap->nmmaps++;
+	s->heap->mmapped += length;
+}
+
+static void take_piece(struct search *s, taddr at, taddr end)
+{
+	struct ptm_arena *main = &s->heap->arenas[0];
+	struct ptm_span *span = ptm_add_span(s->heap, at, end, 0);
+	size_t row = model_heaps_add(s->model);
+
+	if (main->top >= at && main->top < end)
+		span->top = main->top;
+	s->model->heaps.start[row] = at;
+	s->model->heaps.end[row] = end;
+	s->model->arenas.heaps[0]++;
+	main->spans += end - at;
+}
+
+static bool has_all_of_main(const struct search *s)
+{
+	const struct ptm_arena *main = &s->heap->arenas[0];
+
+	return main->spans == main->system_mem;
+}
+
+static bool is_done(const struct search *s)
+{
+	const struct ptm_heap *h = s->heap;
+
+	return h->places->mp && has_all_of_main(s) && h->nmmaps == h->want_mmaps &&
+	       h->mmapped == h->want_mmapped;
+}
+
+/* What begins at this page, if anything of malloc's: its length. */
+static uint64_t take_page(struct search *s, taddr at, taddr end)
+{
+	uint64_t header[2], length;
+	taddr piece = 0;
+
+	if (!header_at(s->window, at, header))
+		return 0;
+	length = mapping_length(s, header, end - at);
+	if (length) {
+		take_mapping(s, at, length);
+		return length;
+	}
+	if (!has_all_of_main(s))
+		piece = piece_end(s, at, end, header);
+	if (piece == 0)
+		return 0;
+	take_piece(s, at, piece);
+	return align_up(piece - at, PAGE_SIZE_4K);
+}
+
+/* Every page of [start, end) that lies in none of the heaps. */
+static void search_range(struct search *s, taddr start, taddr end)
+{
+	const struct ptm_heap *h = s->heap;
+
+	for (taddr at = start; at < end && !is_done(s);) {
+		size_t i = 0;
+		uint64_t length;
+
+		while (i < s->nheap_spans && h->spans[i].base.end <= at)
+			i++;
+		if (i < s->nheap_spans && h->spans[i].base.start <= at) {
+			at = align_up(h->spans[i].base.end, PAGE_SIZE_4K);
+			continue;
+		}
+		length = take_page(s, at, end);
+		at += length ? length : PAGE_SIZE_4K;
+	}
+}
+
+static bool may_hold_mappings(const struct mem_region *r)
+{
+	return ptm_is_anonymous(r) && strcmp(r->name, "[heap]") != 0 &&
+	       strcmp(r->name, "[stack]") != 0;
+}
+
+void ptm_open_mappings(struct ptm_heap *h, struct model *m)
+{
+	const struct mem *mem = h->mem;
+	struct search s = {
+		.heap = h,
+		.model = m,
+		.nheap_spans = h->nspans,
+		.window = mem_window_new(mem),
+	};
+
+	for (size_t i = 0; i < mem->nregions; i++) {
+		taddr start = mem->regions[i].start, end = mem->regions[i].end;
+
+		if (!may_hold_mappings(&mem->regions[i]))
+			continue;
+		/* one mapping may be cut in regions by madvise */
+		while (i + 1 < mem->nregions && mem->regions[i + 1].start == end &&
+		       may_hold_mappings(&mem->regions[i + 1]))
+			end = mem->regions[++i].end;
+		search_range(&s, start, end);
+	}
+	mem_window_free(s.window);
+	ptm_sort_spans(h, m);
+}
