@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What everything that reads a model relies on and a file may break: indices lead into
+ * their tables, enums are known ones, rows that are searched are in order. The rules are
+ * data; a column that is an index or an enum gets its line here.
+ */
+#include "snap/snap_int.h"
+
+struct column_rule {
+	enum model_table_id table;
+	const char *column;
+	enum model_table_id into; /* an index into this table ... */
+	uint64_t more;            /* ... or up to that many past its end */
+	uint64_t also;            /* one more value that is fine, if not 0 */
+	uint64_t below;           /* not an index: values below this */
+};
+
+static const struct column_rule column_rules[] = {
+	{ TABLE_processes, "kind", .below = TARGET_SNAPSHOT + 1 },
+	{ TABLE_processes, "mode", .below = MODE_NOSTOP + 1 },
+	{ TABLE_regions, "kind", .below = REGION_SPECIAL + 1 },
+	{ TABLE_regions, "module", .into = TABLE_modules, .more = 1 },
+	{ TABLE_pages, "state", .below = PAGE_SWAPPED + 1 },
+	{ TABLE_heaps, "arena", .into = TABLE_arenas },
+	{ TABLE_blocks, "state", .below = BLOCK_FENCE + 1 },
+	{ TABLE_blocks, "arena", .into = TABLE_arenas, .also = BLOCK_MMAPPED },
+	{ TABLE_edge_to, "block", .into = TABLE_blocks },
+	{ TABLE_findings, "severity", .below = SEVERITY_DAMAGE + 1 },
+};
+
+static const struct order_rule {
+	enum model_table_id table;
+	const char *column;
+	bool strictly;
+} order_rules[] = {
+	{ TABLE_regions, "start", true },  { TABLE_pages, "start", true },
+	{ TABLE_modules, "start", false }, { TABLE_blocks, "addr", true },
+	{ TABLE_edge_first, "at", false },
+};
+
+/* "start" and "end". */
+static const enum model_table_id spans[] = { TABLE_regions, TABLE_modules, TABLE_heaps };
+
+static bool row_is_wrong(const struct model_table_def *t, size_t c, size_t row,
+			 struct err *e)
+{
+	return fail(e, ERR_FILE, "row %zu of '%s.%s' cannot be true", row, t->name,
+		    t->columns[c].name);
+}
+
+static size_t column_named(const struct model_table_def *t, const char *column)
+{
+	size_t c = 0;
+
+	while (c < t->ncolumns && strcmp(t->columns[c].name, column) != 0)
+		c++;
+	assert(c < t->ncolumns);
+	return c;
+}
+
+struct limit {
+	uint64_t below, also;
+};
+
+/* The first row with a value that the limit refuses; rows if there is none. Inlined by
+ * width: these columns have as many rows as the heap has blocks, or references. */
+static inline __attribute__((always_inline)) size_t
+first_refused(const uint8_t *column, size_t rows, const struct limit *l, size_t width)
+{
+	for (size_t row = 0; row < rows; row++) {
+		uint64_t value = 0;
+
+		memcpy(&value, column + row * width, width);
+		if (value >= l->below && !(l->also && value == l->also))
+			return row;
+	}
+	return rows;
+}
+
+static bool check_column(const struct model *m, const struct model_table_def *t, size_t c,
+			 const struct limit *l, struct err *e)
+{
+	const uint8_t *column = model_table_column(m, t, c);
+	size_t rows = model_table_rows(m, t), row;
+
+	switch (t->columns[c].size) {
+	case 1:
+		row = first_refused(column, rows, l, 1);
+		break;
+	case 2:
+		row = first_refused(column, rows, l, 2);
+		break;
+	case 4:
+		row = first_refused(column, rows, l, 4);
+		break;
+	default:
+		row = first_refused(column, rows, l, 8);
+	}
+	return row == rows || row_is_wrong(t, c, row, e);
+}
+
+static bool check_rule(const struct model *m, const struct column_rule *r, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[r->table];
+	struct limit l = { r->below, r->also };
+
+	if (l.below == 0)
+		l.below = model_table_rows(m, &model_tables[r->into]) + r->more;
+	return check_column(m, t, column_named(t, r->column), &l, e);
+}
+
+static bool check_texts(const struct model *m, const struct model_table_def *t,
+			struct err *e)
+{
+	const struct limit l = { m->strings.n, 0 };
+
+	for (size_t c = 0; c < t->ncolumns; c++)
+		if (t->columns[c].is_text && !check_column(m, t, c, &l, e))
+			return false;
+	return true;
+}
+
+static const uint64_t *words_of(const struct model *m, const struct model_table_def *t,
+				size_t c)
+{
+	assert(t->columns[c].size == sizeof(uint64_t));
+	return model_table_column(m, t, c);
+}
+
+static bool check_order(const struct model *m, const struct order_rule *r, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[r->table];
+	size_t c = column_named(t, r->column);
+	const uint64_t *v = words_of(m, t, c);
+
+	for (size_t i = 1; i < model_table_rows(m, t); i++)
+		if (v[i] < v[i - 1] || (r->strictly && v[i] == v[i - 1]))
+			return row_is_wrong(t, c, i, e);
+	return true;
+}
+
+static bool check_span(const struct model *m, const struct model_table_def *t,
+		       struct err *e)
+{
+	size_t c = column_named(t, "end");
+	const uint64_t *start = words_of(m, t, column_named(t, "start"));
+	const uint64_t *end = words_of(m, t, c);
+
+	for (size_t i = 0; i < model_table_rows(m, t); i++)
+		if (end[i] < start[i])
+			return row_is_wrong(t, c, i, e);
+	return true;
+}
+
+/* Free blocks have no type; theirs is 0, whether there is a type 0 or not. */
+static bool check_types(const struct model *m, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[TABLE_blocks];
+
+	for (size_t i = 0; i < m->blocks.n; i++) {
+		bool used = m->blocks.state[i] == BLOCK_USED;
+
+		if (m->blocks.type[i] >= m->types.n && (used || m->blocks.type[i] != 0))
+			return row_is_wrong(t, column_named(t, "type"), i, e);
+	}
+	return true;
+}
+
+static bool check_shapes(const struct model *m, struct err *e)
+{
+	const struct model_edge_first *f = &m->edge_first;
+
+	if (m->processes.n == 0)
+		return fail(e, ERR_FILE, "it holds no process");
+	if (m->previews.n != 0 && m->previews.n != m->blocks.n)
+		return fail(e, ERR_FILE, "'previews' has not as many rows as 'blocks'");
+	if (f->n == 0 ? m->edge_to.n != 0
+		      : f->n != m->blocks.n + 1 || f->at[0] != 0 ||
+				f->at[f->n - 1] != m->edge_to.n)
+		return fail(e, ERR_FILE, "'edge_first' does not fit 'edge_to'");
+	return true;
+}
+
+static bool check_tables(const struct model *m, struct err *e)
+{
+	for (size_t i = 0; i < countof(column_rules); i++)
+		if (!check_rule(m, &column_rules[i], e))
+			return false;
+	for (size_t i = 0; i < countof(order_rules); i++)
+		if (!check_order(m, &order_rules[i], e))
+			return false;
+	for (size_t i = 0; i < countof(spans); i++)
+		if (!check_span(m, &model_tables[spans[i]], e))
+			return false;
+	for (size_t i = 0; i < MODEL_NTABLES; i++)
+		if (!check_texts(m, &model_tables[i], e))
+			return false;
+	return true;
+}
+
+bool snap_check_model(const struct model *m, struct err *e)
+{
+	return check_shapes(m, e) && check_types(m, e) && check_tables(m, e);
+}

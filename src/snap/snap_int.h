@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The layout of a snapshot file, as the writer and the reader share it:
+ *
+ *   header     magic[8], u16 major, u16 minor, u32 0
+ *   frames     zstd frames, section after section
+ *   contents   u32 number of sections, and each section:
+ *                u32 length and bytes of its name, "table.column"
+ *                u8 width of a value, u8 is_text, u8 encoding, u8 0
+ *                u64 rows, u64 offset of its first frame
+ *                u32 rows of a frame (the last may be shorter), u32 number of frames
+ *                each frame: u32 bytes in the file, u64 xxh64 of those bytes
+ *   footer     u64 offset and u64 length of the contents,
+ *              u64 xxh64 of header, contents and those two; magic[8]
+ */
+#ifndef SNAP_SNAP_INT_H
+#define SNAP_SNAP_INT_H
+
+#include "snap/snap.h"
+
+enum {
+	SNAP_MAJOR = 1, /* older programs cannot read it */
+	SNAP_MINOR = 0, /* older programs miss something */
+	MAGIC_BYTES = 8,
+	HEADER_BYTES = MAGIC_BYTES + 8,
+	FOOTER_BYTES = 24 + MAGIC_BYTES,
+	SECTION_BYTES = 36, /* of a section in the contents, with an empty name */
+	FRAME_ENTRY_BYTES = 12,
+	FRAME_BYTES = 4 << 20,      /* uncompressed, of all frames but the last */
+	FRAME_BYTES_MAX = 16 << 20, /* accepted */
+	/* zstd's best: a block of 128 KiB in a 3-byte header and one byte. */
+	RATIO_MAX = 1 << 15,
+};
+
+extern const uint8_t snap_magic[MAGIC_BYTES], snap_end_magic[MAGIC_BYTES];
+
+/* ---- values (snap_code.c) ---- */
+
+/* How the values of a frame are arranged before compression; or'ed. */
+enum encoding {
+	ENCODING_PLAIN = 0,
+	ENCODING_DELTA = 1,  /* each value less the one before it, modulo its width */
+	ENCODING_PLANES = 2, /* all first bytes, all second bytes, ... */
+	ENCODINGS = 4,
+};
+
+/* The values of one frame. */
+struct values {
+	uint8_t encoding;
+	uint8_t width; /* of a value: 1, 2, 4 or 8 bytes */
+	size_t rows;
+};
+
+/* `scratch` is as large as the values; the three do not overlap. */
+void values_encode(const struct values *v, const uint8_t *plain, uint8_t *encoded,
+		   uint8_t *scratch);
+void values_decode(const struct values *v, const uint8_t *encoded, uint8_t *plain,
+		   uint8_t *scratch);
+
+/* ---- where a snapshot is written (snap_output.c) ---- */
+
+struct snap_output {
+	const struct snap_options *o;
+	const char *name; /* for messages */
+	int fd;
+	bool is_unnamed; /* O_TMPFILE: gone with its descriptor */
+	struct buf temp; /* name of the temporary file, empty: there is none */
+	uint64_t written;
+};
+
+must_check bool output_open(struct snap_output *out, const struct snap_options *o,
+			    struct err *e);
+must_check bool output_write(struct snap_output *out, const void *bytes, size_t n,
+			     struct err *e);
+/* Puts the file under its name. */
+must_check bool output_commit(struct snap_output *out, struct err *e);
+/* Removes what was not committed. */
+void output_close(struct snap_output *out);
+
+/* ---- what a model must hold to be safe to read (snap_check.c) ---- */
+
+/* False: an index leads nowhere, an order is broken; *e says where. */
+must_check bool snap_check_model(const struct model *m, struct err *e);
+
+#endif

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading, which trusts no number of the file. In this order:
+ *
+ *   footer, contents   their hash first; then every count against the bytes that are left
+ *                      to hold it, every frame against the file's size and zstd's limits
+ *   tables             all columns of one have as many rows; all of it fits in memory
+ *   frames             on all cores: hash, decompress to exactly the size expected, decode
+ *   strings, rules     snap_check.c
+ *
+ * Sections that this program does not know are passed over. The file is read with pread,
+ * so one that shrinks meanwhile is an error and not a SIGBUS.
+ */
+#include "base/cursor.h"
+#include "base/pool.h"
+#include "snap/snap_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+enum {
+	WORKERS_MAX = 8,
+	CONTENTS_MAX = 64 << 20, /* of a snapshot of 20 TiB */
+	STRING_END = 0,
+	STRING_BYTES = 1,
+	NSTRING_COLUMNS = 2,
+};
+
+/* A section, as the contents claim it. */
+struct claim {
+	struct str name;
+	struct values values; /* .rows: of the whole section */
+	bool is_text;
+	uint64_t offset;
+	uint32_t frame_rows, nframes;
+	struct cursor entries;
+};
+
+/* What we know how to keep: a column of the model, or half of its strings. */
+struct slot {
+	const char *table, *column;
+	size_t width;
+	bool is_text, is_present;
+	struct claim claim;
+	uint8_t *values;
+};
+
+struct frame {
+	const struct slot *slot;
+	uint64_t first, offset, hash;
+	uint32_t rows, size;
+	const char *wrong; /* NULL: it is in place */
+};
+
+struct read_scratch {
+	ZSTD_DCtx *zstd;
+	uint8_t *stored, *encoded, *scratch;
+};
+
+struct reader {
+	int fd;
+	uint64_t file_size;
+	uint64_t frames_at, frames_end; /* the next frame; behind the last */
+	size_t nsections;
+	uint8_t *contents; /* header, contents, offset and length: what the hash covers */
+	uint64_t contents_len; /* of the contents alone */
+	struct slot *slots;    /* the model's columns, table by table, then the strings */
+	size_t nslots;
+	struct frame *frames;
+	size_t nframes, cap;
+	uint64_t max_raw, max_stored; /* of a frame */
+	struct read_scratch worker[WORKERS_MAX];
+	struct model *model;
+	uint64_t *string_end; /* owned, until they are the model's strings */
+	uint8_t *string_bytes;
+};
+
+static bool read_at(const struct reader *r, uint8_t *at, uint64_t n, uint64_t offset)
+{
+	while (n > 0) {
+		ssize_t got = pread(r->fd, at, n, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got, offset += (uint64_t)got, n -= (uint64_t)got;
+	}
+	return true;
+}
+
+/* ---- header, footer, contents ---- */
+
+static bool check_header(const uint8_t header[HEADER_BYTES], struct err *e)
+{
+	struct cursor c = cursor_on(header, HEADER_BYTES);
+	uint16_t major;
+
+	if (!snap_is_snapshot(header, HEADER_BYTES))
+		return fail(e, ERR_FILE, "it is not a heapsift snapshot");
+	cursor_bytes(&c, MAGIC_BYTES);
+	major = cursor_u16(&c);
+	if (major > SNAP_MAJOR)
+		return fail(e, ERR_FILE,
+			    "a newer heapsift wrote it, in format %u; this one reads up "
+			    "to %u",
+			    major, SNAP_MAJOR);
+	return major > 0 || fail(e, ERR_FILE, "its format number is damaged");
+}
+
+static bool load_contents(struct reader *r, struct err *e)
+{
+	uint8_t header[HEADER_BYTES], footer[FOOTER_BYTES];
+	struct cursor c = cursor_on(footer, FOOTER_BYTES);
+	uint64_t offset, hash, end;
+
+	if (r->file_size < HEADER_BYTES || !read_at(r, header, HEADER_BYTES, 0))
+		return fail(e, ERR_FILE, "it is not a heapsift snapshot");
+	if (!check_header(header, e))
+		return false;
+	if (r->file_size < HEADER_BYTES + FOOTER_BYTES)
+		return fail(e, ERR_FILE, "it is cut short");
+	end = r->file_size - FOOTER_BYTES;
+	if (!read_at(r, footer, FOOTER_BYTES, end) ||
+	    memcmp(footer + FOOTER_BYTES - MAGIC_BYTES, snap_end_magic, MAGIC_BYTES) != 0)
+		return fail(e, ERR_FILE, "it is cut short, or its end is damaged");
+	offset = cursor_u64(&c), r->contents_len = cursor_u64(&c), hash = cursor_u64(&c);
+	if (offset < HEADER_BYTES || offset > end || r->contents_len != end - offset ||
+	    r->contents_len > CONTENTS_MAX)
+		return fail(e, ERR_FILE, "its footer is damaged");
+	r->frames_end = offset;
+	r->contents = xcalloc(1, HEADER_BYTES + r->contents_len + 16);
+	memcpy(r->contents, header, HEADER_BYTES);
+	memcpy(r->contents + HEADER_BYTES + r->contents_len, footer, 16);
+	if (!read_at(r, r->contents + HEADER_BYTES, r->contents_len, offset) ||
+	    XXH64(r->contents, HEADER_BYTES + r->contents_len + 16, 0) != hash)
+		return fail(e, ERR_FILE, "its table of contents is damaged");
+	return true;
+}
+
+/* ---- sections ---- */
+
+static void make_slots(struct reader *r)
+{
+	size_t n = NSTRING_COLUMNS, at = 0;
+
+	for (size_t i = 0; i < MODEL_NTABLES; i++)
+		n += model_tables[i].ncolumns;
+	r->slots = xcalloc(n, sizeof(*r->slots));
+	r->nslots = n;
+	for (size_t i = 0; i < MODEL_NTABLES; i++) {
+		const struct model_table_def *t = &model_tables[i];
+
+		for (size_t c = 0; c < t->ncolumns; c++)
+			r->slots[at++] =
+				(struct slot){ .table = t->name,
+					       .column = t->columns[c].name,
+					       .width = t->columns[c].size,
+					       .is_text = t->columns[c].is_text };
+	}
+	r->slots[at + STRING_END] = (struct slot){ "strings", "end", .width = 8 };
+	r->slots[at + STRING_BYTES] = (struct slot){ "strings", "bytes", .width = 1 };
+}
+
+static struct slot *string_slot(const struct reader *r, size_t which)
+{
+	return &r->slots[r->nslots - NSTRING_COLUMNS + which];
+}
+
+static struct slot *slot_named(const struct reader *r, struct str name)
+{
+	ptrdiff_t dot = str_find(name, ".");
+
+	for (size_t i = 0; dot > 0 && i < r->nslots; i++) {
+		struct slot *s = &r->slots[i];
+
+		if (str_is((struct str){ name.s, (size_t)dot }, s->table) &&
+		    str_is((struct str){ name.s + dot + 1, name.n - (size_t)dot - 1 },
+			   s->column))
+			return s;
+	}
+	return NULL;
+}
+
+static struct claim read_claim(struct cursor *c)
+{
+	struct claim s = { .name = cursor_str(c) };
+
+	s.values.width = cursor_u8(c);
+	s.is_text = cursor_u8(c);
+	s.values.encoding = cursor_u8(c);
+	cursor_u8(c);
+	s.values.rows = cursor_u64(c);
+	s.offset = cursor_u64(c);
+	s.frame_rows = cursor_u32(c);
+	s.nframes = cursor_u32(c);
+	s.entries = *c;
+	cursor_bytes(c, (size_t)s.nframes * FRAME_ENTRY_BYTES);
+	return s;
+}
+
+static bool claim_is_sound(const struct claim *s, const struct slot *slot)
+{
+	/* Rows are 32-bit indices, but for edges and text, which have 64-bit offsets. */
+	uint64_t most = slot->width == 1 || strcmp(slot->table, "edge_to") == 0
+				? INT64_MAX / 8
+				: UINT32_MAX;
+
+	return !slot->is_present && s->values.width == slot->width &&
+	       s->is_text == slot->is_text && s->values.encoding < ENCODINGS &&
+	       s->values.rows <= most && s->frame_rows > 0 &&
+	       s->frame_rows <= FRAME_BYTES_MAX / slot->width &&
+	       s->nframes == s->values.rows / s->frame_rows +
+				     (s->values.rows % s->frame_rows != 0);
+}
+
+/* ---- frames ---- */
+
+static bool frame_is_possible(const struct frame *f)
+{
+	uint64_t raw = (uint64_t)f->rows * f->slot->width;
+
+	return raw / RATIO_MAX <= f->size && f->size <= ZSTD_compressBound(raw);
+}
+
+static void add_frame(struct reader *r, const struct frame *f)
+{
+	if (r->nframes == r->cap) {
+		r->cap = r->cap ? 2 * r->cap : 256;
+		r->frames = xrealloc(r->frames, r->cap, sizeof(*r->frames));
+	}
+	r->frames[r->nframes++] = *f;
+	r->max_raw = max_u64(r->max_raw, (uint64_t)f->rows * f->slot->width);
+	r->max_stored = max_u64(r->max_stored, f->size);
+}
+
+/* Frames fill the file from the header on, without gaps: none can be used twice. Those
+ * of a section that we do not know (slot is NULL) are only passed over. */
+static bool add_frames(struct reader *r, const struct claim *s, const struct slot *slot)
+{
+	struct cursor entries = s->entries;
+	uint64_t first = 0;
+
+	if (s->nframes > 0 && s->offset != r->frames_at)
+		return false;
+	for (uint32_t i = 0; i < s->nframes; i++) {
+		struct frame f = { .slot = slot, .first = first, .offset = r->frames_at };
+
+		f.rows = (uint32_t)min_u64(s->frame_rows, s->values.rows - first);
+		f.size = cursor_u32(&entries);
+		f.hash = cursor_u64(&entries);
+		if (f.size > r->frames_end - f.offset || (slot && !frame_is_possible(&f)))
+			return false;
+		if (slot)
+			add_frame(r, &f);
+		first += f.rows, r->frames_at += f.size;
+	}
+	return true;
+}
+
+static bool take_section(struct reader *r, const struct claim *s, struct err *e)
+{
+	struct slot *slot = slot_named(r, s->name);
+
+	if (slot && !claim_is_sound(s, slot))
+		return fail(e, ERR_FILE, "section '%s.%s' is not what it should be",
+			    slot->table, slot->column);
+	if (slot) {
+		slot->claim = *s;
+		slot->is_present = true;
+	}
+	return add_frames(r, s, slot) ||
+	       fail(e, ERR_FILE, "section %zu has an impossible frame", r->nsections);
+}
+
+static bool read_sections(struct reader *r, struct err *e)
+{
+	struct cursor c = cursor_on(r->contents + HEADER_BYTES, r->contents_len);
+	uint32_t n = cursor_u32(&c);
+
+	r->frames_at = HEADER_BYTES;
+	for (; r->nsections < n; r->nsections++) {
+		struct claim s = read_claim(&c);
+
+		if (!cursor_ok(&c))
+			break;
+		if (!take_section(r, &s, e))
+			return false;
+	}
+	if (!cursor_ok(&c) || cursor_left(&c) != 0 || r->frames_at != r->frames_end)
+		return fail(e, ERR_FILE, "its table of contents is damaged");
+	return true;
+}
+
+/* ---- room ---- */
+
+/* How long the columns of a table are; *slots is left behind them. */
+static bool table_rows(const struct model_table_def *t, const struct slot **slots,
+		       uint64_t *rows, struct err *e)
+{
+	const struct slot *known = NULL, *end = *slots + t->ncolumns;
+
+	*rows = 0;
+	for (; *slots < end; ++*slots) {
+		if (!(*slots)->is_present)
+			continue; /* it was written before this column was thought of */
+		if (known && *rows != (*slots)->claim.values.rows)
+			return fail(e, ERR_FILE, "the columns of '%s' differ in length",
+				    t->name);
+		known = *slots;
+		*rows = known->claim.values.rows;
+	}
+	return true;
+}
+
+static uint64_t row_bytes(const struct model_table_def *t)
+{
+	uint64_t n = 0;
+
+	for (size_t c = 0; c < t->ncolumns; c++)
+		n += t->columns[c].size;
+	return n;
+}
+
+/* A few bytes of zstd can stand for gigabytes: what could never be kept is not begun. */
+static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABLES],
+			 struct err *e)
+{
+	uint64_t have =
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t need = string_slot(r, STRING_BYTES)->claim.values.rows;
+
+	/* No sum wraps: what is added is at most 2^32 rows, or 2^60 four-byte edges. */
+	need += string_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
+	for (size_t i = 0; i < MODEL_NTABLES; i++)
+		need += rows[i] * row_bytes(&model_tables[i]);
+	return need <= have ||
+	       fail(e, ERR_FILE, "it needs %lu MiB of memory; this machine has %lu",
+		    need >> 20, have >> 20);
+}
+
+static bool make_room(struct reader *r, struct err *e)
+{
+	struct slot *end = string_slot(r, STRING_END),
+		    *bytes = string_slot(r, STRING_BYTES);
+	uint64_t rows[MODEL_NTABLES];
+	const struct slot *next = r->slots;
+	struct slot *slot = r->slots;
+
+	for (size_t i = 0; i < MODEL_NTABLES; i++)
+		if (!table_rows(&model_tables[i], &next, &rows[i], e))
+			return false;
+	if (!check_memory(r, rows, e))
+		return false;
+	r->model = model_new();
+	for (size_t i = 0; i < MODEL_NTABLES; i++) {
+		const struct model_table_def *t = &model_tables[i];
+
+		model_table_resize(r->model, t, rows[i]);
+		for (size_t c = 0; c < t->ncolumns; c++)
+			(slot++)->values = model_table_column(r->model, t, c);
+	}
+	r->string_end = xcalloc(end->claim.values.rows, sizeof(uint64_t));
+	r->string_bytes = xcalloc(bytes->claim.values.rows, 1);
+	end->values = (uint8_t *)r->string_end;
+	bytes->values = r->string_bytes;
+	return true;
+}
+
+/* ---- the work, on all cores ---- */
+
+static const char *decode_frame(const struct reader *r, const struct frame *f,
+				struct read_scratch *k)
+{
+	struct values v = f->slot->claim.values;
+	size_t raw = (size_t)f->rows * v.width;
+	uint8_t *values = f->slot->values + f->first * v.width;
+	uint8_t *encoded = v.encoding == ENCODING_PLAIN ? values : k->encoded;
+
+	v.rows = f->rows;
+	if (!read_at(r, k->stored, f->size, f->offset))
+		return "cannot be read";
+	if (XXH64(k->stored, f->size, 0) != f->hash)
+		return "has a wrong checksum";
+	if (ZSTD_decompressDCtx(k->zstd, encoded, raw, k->stored, f->size) != raw)
+		return "cannot be decompressed";
+	if (encoded != values)
+		values_decode(&v, encoded, values, k->scratch);
+	return NULL;
+}
+
+static void decode_frames(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct reader *r = context;
+
+	for (size_t i = begin; i < end; i++)
+		r->frames[i].wrong = decode_frame(r, &r->frames[i], &r->worker[worker]);
+}
+
+static void make_scratch(const struct reader *r, struct read_scratch *k)
+{
+	k->zstd = ZSTD_createDCtx();
+	assert(k->zstd);
+	k->stored = xcalloc(1, r->max_stored);
+	k->encoded = xcalloc(1, r->max_raw);
+	k->scratch = xcalloc(1, r->max_raw);
+}
+
+static bool read_frames(struct reader *r, struct err *e)
+{
+	unsigned workers = pool_cores() < WORKERS_MAX ? pool_cores() : WORKERS_MAX;
+
+	for (unsigned i = 0; i < workers; i++)
+		make_scratch(r, &r->worker[i]);
+	pool_run(workers, r->nframes, 1, decode_frames, r);
+	for (size_t i = 0; i < r->nframes; i++) {
+		const struct frame *f = &r->frames[i];
+
+		if (f->wrong)
+			return fail(e, ERR_FILE,
+				    "section '%s.%s' is damaged: the frame at %lu %s",
+				    f->slot->table, f->slot->column, f->offset, f->wrong);
+	}
+	return true;
+}
+
+/* The ids of the file's strings are their positions, which interning gives again unless
+ * one comes twice. */
+static bool intern_strings(struct reader *r, struct err *e)
+{
+	uint64_t n = string_slot(r, STRING_END)->claim.values.rows, start = 0;
+	uint64_t bytes = string_slot(r, STRING_BYTES)->claim.values.rows;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t end = r->string_end[i];
+		struct str text = { (const char *)r->string_bytes + start, end - start };
+
+		if (end < start || end > bytes || model_intern(r->model, text) != i)
+			return fail(e, ERR_FILE, "string %lu cannot be true", i);
+		start = end;
+	}
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool open_file(struct reader *r, const char *path, struct err *e)
+{
+	struct stat st;
+
+	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (r->fd < 0 || fstat(r->fd, &st) < 0)
+		return fail(e, ERR_FILE, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(e, ERR_FILE, "it is not a file");
+	r->file_size = (uint64_t)st.st_size;
+	return true;
+}
+
+static void reader_release(struct reader *r)
+{
+	for (size_t i = 0; i < countof(r->worker); i++) {
+		ZSTD_freeDCtx(r->worker[i].zstd);
+		free(r->worker[i].stored);
+		free(r->worker[i].encoded);
+		free(r->worker[i].scratch);
+	}
+	free(r->contents);
+	free(r->slots);
+	free(r->frames);
+	free(r->string_end);
+	free(r->string_bytes);
+	model_free(r->model);
+	autoclose_fd(&r->fd);
+}
+
+bool snap_read(const char *path, struct model **out, struct err *e)
+{
+	struct reader r = { .fd = -1 };
+	bool ok;
+
+	make_slots(&r);
+	ok = open_file(&r, path, e) && load_contents(&r, e) && read_sections(&r, e) &&
+	     make_room(&r, e) && read_frames(&r, e) && intern_strings(&r, e) &&
+	     snap_check_model(r.model, e);
+	if (ok) {
+		*out = r.model;
+		r.model = NULL;
+	}
+	reader_release(&r);
+	return ok || err_within(e, "cannot read '%s'", path);
+}
+
+bool snap_is_snapshot(const void *first_bytes, size_t n)
+{
+	return n >= MAGIC_BYTES && memcmp(first_bytes, snap_magic, MAGIC_BYTES) == 0;
+}

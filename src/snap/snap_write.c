@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing. The columns become sections, the sections are cut into frames, the frames are
+ * compressed a few at a time on all cores and written in order; so the memory it takes is
+ * a few frames a core, whatever the model's size.
+ *
+ * Which encoding a section gets is found by trying all of them on a piece of it: what pays
+ * is not known beforehand, and a new column must not need an opinion of ours.
+ */
+#include "base/pool.h"
+#include "snap/snap_int.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+const uint8_t snap_magic[MAGIC_BYTES] = { 0x89, 'H', 'S', 'I', 'F', 'T', '\r', '\n' };
+const uint8_t snap_end_magic[MAGIC_BYTES] = { 'H', 'S', 'I', 'F', 'T', 'E', 'N', 'D' };
+
+enum {
+	LEVEL = 1,
+	WORKERS_MAX = 8, /* each holds three frames */
+	SAMPLE_BYTES = 64 << 10,
+	SAMPLE_FROM = 4 << 10, /* smaller sections are written plain */
+};
+
+struct section {
+	const char *table, *column;
+	const uint8_t *bytes;
+	struct values values; /* .rows: of the whole section */
+	bool is_text;
+	uint64_t offset;
+	size_t first_frame, nframes;
+};
+
+struct frame {
+	uint32_t section;
+	uint32_t rows;
+	uint64_t first;  /* row */
+	uint8_t *stored; /* while it waits to be written */
+	size_t size;
+	uint64_t hash;
+};
+
+struct writer {
+	struct section *sections;
+	size_t nsections;
+	struct frame *frames;
+	size_t nframes;
+	struct write_scratch {
+		ZSTD_CCtx *zstd;
+		uint8_t *encoded, *scratch;
+		uint8_t *stored; /* of the frame at hand */
+	} worker[WORKERS_MAX];
+	unsigned workers;
+	size_t batch; /* first frame of those being compressed */
+	struct buf contents;
+};
+
+/* ---- sections ---- */
+
+static void add_section(struct writer *w, const struct section *s)
+{
+	w->sections[w->nsections++] = *s;
+}
+
+static void add_tables(struct writer *w, const struct model *m, bool no_values)
+{
+	for (size_t i = 0; i < MODEL_NTABLES; i++) {
+		const struct model_table_def *t = &model_tables[i];
+
+		if (no_values && i == TABLE_previews)
+			continue;
+		for (size_t c = 0; c < t->ncolumns; c++)
+			add_section(
+				w,
+				&(struct section){
+					.table = t->name,
+					.column = t->columns[c].name,
+					.bytes = model_table_column(m, t, c),
+					.values = { .width = (uint8_t)t->columns[c].size,
+						    .rows = model_table_rows(m, t) },
+					.is_text = t->columns[c].is_text });
+	}
+}
+
+static void add_strings(struct writer *w, const struct model_strings *s)
+{
+	add_section(w, &(struct section){ .table = "strings",
+					  .column = "end",
+					  .bytes = (const uint8_t *)s->end,
+					  .values = { .width = 8, .rows = s->n } });
+	add_section(w, &(struct section){ .table = "strings",
+					  .column = "bytes",
+					  .bytes = (const uint8_t *)s->bytes.s,
+					  .values = { .width = 1, .rows = s->bytes.n } });
+}
+
+static void make_sections(struct writer *w, const struct model *m, bool no_values)
+{
+	size_t n = 2;
+
+	for (size_t i = 0; i < MODEL_NTABLES; i++)
+		n += model_tables[i].ncolumns;
+	w->sections = xcalloc(n, sizeof(*w->sections));
+	add_tables(w, m, no_values);
+	add_strings(w, &m->strings);
+}
+
+/* ---- encodings ---- */
+
+static size_t compress(struct write_scratch *k, const struct values *v,
+		       const uint8_t *plain)
+{
+	size_t size = v->rows * v->width;
+
+	values_encode(v, plain, k->encoded, k->scratch);
+	size = ZSTD_compressCCtx(k->zstd, k->stored, ZSTD_compressBound(size), k->encoded,
+				 size, LEVEL);
+	assert(!ZSTD_isError(size)); /* it has all the room it can need */
+	return size;
+}
+
+static uint8_t best_encoding(struct write_scratch *k, const struct section *s)
+{
+	struct values v = s->values;
+	size_t best_size = SIZE_MAX, from;
+	uint8_t best = ENCODING_PLAIN;
+
+	if (v.rows * v.width < SAMPLE_FROM)
+		return ENCODING_PLAIN;
+	if (v.rows > SAMPLE_BYTES / v.width)
+		v.rows = SAMPLE_BYTES / v.width;
+	from = (s->values.rows - v.rows) / 2;
+	for (v.encoding = 0; v.encoding < ENCODINGS; v.encoding++) {
+		size_t size = compress(k, &v, s->bytes + from * v.width);
+
+		if (size < best_size)
+			best_size = size, best = v.encoding;
+	}
+	return best;
+}
+
+static void choose_encoding(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct writer *w = context;
+
+	for (size_t i = begin; i < end; i++)
+		w->sections[i].values.encoding =
+			best_encoding(&w->worker[worker], &w->sections[i]);
+}
+
+/* ---- frames ---- */
+
+static void make_frames(struct writer *w)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->nsections; i++) {
+		struct section *s = &w->sections[i];
+		size_t rows = FRAME_BYTES / s->values.width;
+
+		s->first_frame = n;
+		s->nframes = (s->values.rows + rows - 1) / rows;
+		n += s->nframes;
+	}
+	w->frames = xcalloc(n, sizeof(*w->frames));
+	w->nframes = n;
+	for (uint32_t i = 0; i < w->nsections; i++) {
+		const struct section *s = &w->sections[i];
+		uint64_t rows = FRAME_BYTES / s->values.width, first = 0;
+
+		for (size_t f = 0; f < s->nframes; f++, first += rows)
+			w->frames[s->first_frame + f] = (struct frame){
+				.section = i,
+				.first = first,
+				.rows = (uint32_t)min_u64(rows, s->values.rows - first)
+			};
+	}
+}
+
+static void compress_frames(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct writer *w = context;
+
+	for (size_t i = w->batch + begin; i < w->batch + end; i++) {
+		struct frame *f = &w->frames[i];
+		const struct section *s = &w->sections[f->section];
+		struct write_scratch *k = &w->worker[worker];
+		struct values v = s->values;
+
+		v.rows = f->rows;
+		f->size = compress(k, &v, s->bytes + f->first * v.width);
+		f->hash = XXH64(k->stored, f->size, 0);
+		f->stored = xrealloc(NULL, f->size, 1);
+		memcpy(f->stored, k->stored, f->size);
+	}
+}
+
+static bool write_batch(struct writer *w, size_t n, struct snap_output *out,
+			struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = w->batch; i < w->batch + n; i++) {
+		struct frame *f = &w->frames[i];
+		struct section *s = &w->sections[f->section];
+
+		if (i == s->first_frame)
+			s->offset = out->written;
+		ok = ok && output_write(out, f->stored, f->size, e);
+		free(f->stored);
+		f->stored = NULL;
+	}
+	return ok;
+}
+
+static bool write_frames(struct writer *w, struct snap_output *out, struct err *e)
+{
+	size_t step = 2 * (size_t)w->workers;
+
+	for (w->batch = 0; w->batch < w->nframes; w->batch += step) {
+		size_t n = (size_t)min_u64(step, w->nframes - w->batch);
+
+		pool_run(w->workers, n, 1, compress_frames, w);
+		if (!write_batch(w, n, out, e))
+			return false;
+	}
+	return true;
+}
+
+/* ---- header, contents, footer ---- */
+
+static void add_int(struct buf *b, uint64_t value, size_t width)
+{
+	buf_add(b, &value, width); /* little-endian, as x86_64 is */
+}
+
+static void contents_add(struct buf *b, const struct section *s,
+			 const struct frame *frames)
+{
+	struct buf name = { 0 };
+
+	buf_printf(&name, "%s.%s", s->table, s->column);
+	add_int(b, name.n, 4);
+	buf_add(b, name.s, name.n);
+	add_int(b, s->values.width, 1);
+	add_int(b, s->is_text, 1);
+	add_int(b, s->values.encoding, 1);
+	add_int(b, 0, 1);
+	add_int(b, s->values.rows, 8);
+	add_int(b, s->offset, 8);
+	add_int(b, FRAME_BYTES / s->values.width, 4);
+	add_int(b, s->nframes, 4);
+	for (size_t f = s->first_frame; f < s->first_frame + s->nframes; f++) {
+		add_int(b, frames[f].size, 4);
+		add_int(b, frames[f].hash, 8);
+	}
+	buf_release(&name);
+}
+
+static void header_make(struct buf *b)
+{
+	buf_add(b, snap_magic, MAGIC_BYTES);
+	add_int(b, SNAP_MAJOR, 2);
+	add_int(b, SNAP_MINOR, 2);
+	add_int(b, 0, 4);
+}
+
+static bool write_contents(struct writer *w, struct snap_output *out, struct err *e)
+{
+	struct buf *b = &w->contents; /* starts with the header: the hash covers it */
+	uint64_t offset = out->written, length;
+
+	add_int(b, w->nsections, 4);
+	for (size_t i = 0; i < w->nsections; i++)
+		contents_add(b, &w->sections[i], w->frames);
+	length = b->n - HEADER_BYTES;
+	add_int(b, offset, 8);
+	add_int(b, length, 8);
+	add_int(b, XXH64(b->s, b->n, 0), 8);
+	buf_add(b, snap_end_magic, MAGIC_BYTES);
+	return output_write(out, b->s + HEADER_BYTES, b->n - HEADER_BYTES, e);
+}
+
+/* ---- all of it ---- */
+
+static void writer_init(struct writer *w, const struct model *m, bool no_values)
+{
+	unsigned cores = pool_cores();
+
+	w->workers = cores < WORKERS_MAX ? cores : WORKERS_MAX;
+	for (unsigned i = 0; i < w->workers; i++) {
+		struct write_scratch *k = &w->worker[i];
+
+		k->zstd = ZSTD_createCCtx();
+		assert(k->zstd);
+		k->encoded = xcalloc(1, FRAME_BYTES);
+		k->scratch = xcalloc(1, FRAME_BYTES);
+		k->stored = xcalloc(1, ZSTD_compressBound(FRAME_BYTES));
+	}
+	make_sections(w, m, no_values);
+	pool_run(w->workers, w->nsections, 1, choose_encoding, w);
+	make_frames(w);
+	header_make(&w->contents);
+}
+
+static void writer_release(struct writer *w)
+{
+	for (unsigned i = 0; i < w->workers; i++) {
+		ZSTD_freeCCtx(w->worker[i].zstd);
+		free(w->worker[i].encoded);
+		free(w->worker[i].scratch);
+		free(w->worker[i].stored);
+	}
+	free(w->sections);
+	free(w->frames);
+	buf_release(&w->contents);
+}
+
+bool snap_write(const struct model *m, const struct snap_options *o, struct err *e)
+{
+	struct writer w = { 0 };
+	struct snap_output out;
+	bool ok;
+
+	if (!output_open(&out, o, e))
+		return false;
+	writer_init(&w, m, o->no_values);
+	ok = output_write(&out, w.contents.s, w.contents.n, e) &&
+	     write_frames(&w, &out, e) && write_contents(&w, &out, e) &&
+	     output_commit(&out, e);
+	writer_release(&w);
+	output_close(&out);
+	return ok;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The snapshot reader, on the input as it is and with its checksums made right. */
+#include "mend_snapshot.h"
+#include "snap/snap.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Every text and type that the model names, as a reader of it would. */
+static uint64_t use(const struct model *m)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->blocks.n; i++) {
+		if (m->blocks.state[i] != BLOCK_USED)
+			continue;
+		sum += model_text(m, m->types.kind[m->blocks.type[i]]).n;
+		for (uint64_t e = m->edge_first.n ? m->edge_first.at[i] : 0;
+		     m->edge_first.n && e < m->edge_first.at[i + 1]; e++)
+			sum += m->blocks.size[m->edge_to.block[e]];
+		if (m->blocks.arena[i] != BLOCK_MMAPPED)
+			sum += m->arenas.system[m->blocks.arena[i]];
+	}
+	for (size_t i = 0; i < m->findings.n; i++)
+		sum += model_text(m, m->findings.text[i]).n;
+	return sum + model_text(m, m->processes.exe[0]).n;
+}
+
+static void read_bytes(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	struct model *m = NULL;
+	struct err e = { 0 };
+	char path[64];
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (snap_read(path, &m, &e)) {
+		volatile uint64_t sum = use(m);
+
+		(void)sum;
+		model_free(m);
+	} else if (e.kind != ERR_FILE || !e.text[0]) {
+		abort();
+	}
+	close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *mended = malloc(size + 1);
+
+	if (!mended)
+		abort();
+	read_bytes(data, size);
+	memcpy(mended, data, size);
+	mend_snapshot(mended, size);
+	read_bytes(mended, size);
+	free(mended);
+	return 0;
+}

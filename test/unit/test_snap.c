@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A snapshot holds what the model held; damaged ones are refused or harmless. */
+#include "../fuzz/mend_snapshot.h"
+#include "snap/snap.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/heapsift-test-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+/* ---- models ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state += 0x9e3779b97f4a7c15;
+	uint64_t z = *state;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static void fill_blocks(struct model *m, size_t n, uint64_t *seed)
+{
+	uint64_t addr = 0x555555560010;
+
+	model_table_resize(m, &model_tables[TABLE_blocks], n);
+	model_table_resize(m, &model_tables[TABLE_previews], n);
+	model_table_resize(m, &model_tables[TABLE_edge_first], n + 1);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t r = next_random(seed), size = 24 + (r & 7) * (r >> 8 & 7) * 16;
+
+		m->blocks.addr[i] = addr;
+		m->blocks.size[i] = size;
+		m->blocks.extra[i] = 1;
+		m->blocks.state[i] = r >> 16 & 7 ? BLOCK_USED : BLOCK_TCACHE;
+		m->blocks.arena[i] =
+			r >> 20 & 63 ? (uint16_t)(r >> 26 & 1) : BLOCK_MMAPPED;
+		m->blocks.type[i] = m->blocks.state[i] == BLOCK_USED
+					    ? (uint32_t)(r >> 30) % (uint32_t)m->types.n
+					    : 0;
+		m->previews.low[i] = r & 3 ? r >> 50 : next_random(seed);
+		m->previews.high[i] = r & 12 ? 0 : next_random(seed);
+		m->edge_first.at[i + 1] = m->edge_first.at[i] + (r >> 60 & 3);
+		addr += size + 8;
+	}
+	model_table_resize(m, &model_tables[TABLE_edge_to], m->edge_first.at[n]);
+	for (size_t i = 0; i < m->edge_to.n; i++)
+		m->edge_to.block[i] = (uint32_t)(next_random(seed) % n);
+}
+
+/* Every table has rows, every column something in it. */
+static struct model *model_make(size_t blocks)
+{
+	struct model *m = model_new();
+	uint64_t seed = blocks;
+	char text[32];
+
+	for (size_t t = 0; t < MODEL_NTABLES; t++) {
+		if (t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types)
+			continue;
+		model_table_resize(m, &model_tables[t], 3);
+		for (size_t c = 0; c < model_tables[t].ncolumns; c++) {
+			uint8_t *column = model_table_column(m, &model_tables[t], c);
+			size_t size = model_tables[t].columns[c].size;
+
+			for (size_t row = 0; row < 3; row++) {
+				uint64_t value = row;
+
+				snprintf(text, sizeof(text), "%s %zu of %zu",
+					 model_tables[t].columns[c].name, row, t);
+				if (model_tables[t].columns[c].is_text)
+					value = model_intern(m, str_of(text));
+				memcpy(column + row * size, &value, size);
+			}
+		}
+	}
+	if (blocks)
+		fill_blocks(m, blocks, &seed);
+	return m;
+}
+
+static void assert_models_equal(const struct model *a, const struct model *b)
+{
+	assert_int_equal(a->strings.n, b->strings.n);
+	for (uint32_t i = 0; i < a->strings.n; i++)
+		assert_true(str_equal(model_text(a, i), model_text(b, i)));
+	for (size_t i = 0; i < MODEL_NTABLES; i++) {
+		const struct model_table_def *t = &model_tables[i];
+
+		assert_int_equal(model_table_rows(a, t), model_table_rows(b, t));
+		for (size_t c = 0; c < t->ncolumns && model_table_rows(a, t); c++)
+			assert_memory_equal(model_table_column(a, t, c),
+					    model_table_column(b, t, c),
+					    model_table_rows(a, t) * t->columns[c].size);
+	}
+}
+
+static struct model *read_back(const char *path)
+{
+	struct model *m = NULL;
+	struct err e = { 0 };
+
+	if (!snap_read(path, &m, &e))
+		fail_msg("%s", e.text);
+	return m;
+}
+
+static void write_to(const struct model *m, const char *path)
+{
+	struct snap_options o = { .path = path, .force = true };
+	struct err e = { 0 };
+
+	if (!snap_write(m, &o, &e))
+		fail_msg("%s", e.text);
+}
+
+/* Nothing in the folder but these many files. */
+static void assert_files(unsigned n)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "test $(ls -A %s | wc -l) = %u", folder, n);
+	assert_int_equal(system(command), 0);
+}
+
+/* ---- round trips ---- */
+
+static void a_model_comes_back(void **state)
+{
+	static const size_t blocks[] = { 0, 1, 5, 1000, 3000000 };
+	const char *path = path_of("a.hsift");
+
+	(void)state;
+	for (size_t i = 0; i < countof(blocks); i++) {
+		struct model *m = model_make(blocks[i]), *back;
+		struct stat st;
+
+		write_to(m, path);
+		back = read_back(path);
+		assert_models_equal(m, back);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+		model_free(m);
+		model_free(back);
+	}
+	assert_files(1);
+	unlink(path);
+}
+
+static void values_can_be_left_out(void **state)
+{
+	struct snap_options o = { .path = path_of("a.hsift"), .no_values = true };
+	struct model *m = model_make(1000), *back;
+	struct err e;
+
+	(void)state;
+	assert_true(snap_write(m, &o, &e));
+	back = read_back(o.path);
+	assert_int_equal(back->previews.n, 0);
+	model_table_resize(m, &model_tables[TABLE_previews], 0);
+	assert_models_equal(m, back);
+	model_free(m);
+	model_free(back);
+	unlink(o.path);
+}
+
+static void it_streams_into_a_pipe(void **state)
+{
+	struct model *m = model_make(100000), *back;
+	struct snap_options o = { 0 };
+	struct err e;
+	char command[256];
+	FILE *cat;
+
+	(void)state;
+	snprintf(command, sizeof(command), "cat > %s/piped", folder);
+	cat = popen(command, "w");
+	o.fd = fileno(cat);
+	assert_true(snap_write(m, &o, &e));
+	assert_int_equal(pclose(cat), 0);
+	back = read_back(path_of("piped"));
+	assert_models_equal(m, back);
+	model_free(m);
+	model_free(back);
+	unlink(path_of("piped"));
+}
+
+/* ---- output ---- */
+
+static void what_exists_is_not_replaced(void **state)
+{
+	struct snap_options o = { .path = path_of("a.hsift") };
+	struct model *m = model_make(10), *back;
+	struct err e;
+
+	(void)state;
+	assert_true(snap_may_write(&o, &e));
+	assert_true(snap_write(m, &o, &e));
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	assert_false(snap_write(m, &o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	o.force = true;
+	m->processes.pid[0] = 4711;
+	assert_true(snap_write(m, &o, &e));
+	back = read_back(o.path);
+	assert_int_equal(back->processes.pid[0], 4711);
+	assert_files(1);
+	model_free(m);
+	model_free(back);
+	unlink(o.path);
+}
+
+static void what_cannot_be_written_is_said(void **state)
+{
+	struct snap_options o = { .path = "/proc/nowhere/a.hsift" };
+	struct model *m = model_make(10);
+	struct err e;
+
+	(void)state;
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_FILE);
+	assert_false(snap_write(m, &o, &e));
+	o.path = folder;
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	o.path = "/dev/full"; /* a device is written to, not replaced */
+	assert_false(snap_write(m, &o, &e));
+	assert_non_null(strstr(e.text, "No space left"));
+	o.path = "/dev/null";
+	assert_true(snap_write(m, &o, &e));
+	assert_int_equal(access("/dev/null", W_OK), 0);
+	model_free(m);
+	assert_files(0);
+}
+
+static void a_full_disk_leaves_nothing(void **state)
+{
+	struct model *m = model_make(1000000);
+	struct snap_options o = { .path = path_of("a.hsift") };
+	struct err e = { 0 };
+
+	(void)state;
+	if (mount("none", folder, "tmpfs", 0, "size=1m") < 0) {
+		print_message("NOT RUN: a small tmpfs cannot be mounted here\n");
+		model_free(m);
+		return;
+	}
+	for (int force = 0; force < 2; force++) {
+		o.force = force;
+		assert_false(snap_write(m, &o, &e));
+		assert_int_equal(e.kind, ERR_FILE);
+		assert_non_null(strstr(e.text, "No space left"));
+		assert_files(0);
+	}
+	assert_int_equal(umount(folder), 0);
+	model_free(m);
+}
+
+static void killed_writers_leave_nothing(void **state)
+{
+	struct model *m = model_make(300000);
+	struct snap_options o = { .path = path_of("a.hsift") };
+	unsigned killed = 0;
+	struct err e;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(snap_write(m, &o, &e) ? 0 : 1);
+		usleep(i * 1000);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		if (WIFSIGNALED(status)) {
+			killed++;
+			assert_files(0);
+		} else {
+			model_free(read_back(o.path)); /* whole */
+			unlink(o.path);
+		}
+	}
+	assert_true(killed > 5);
+	model_free(m);
+}
+
+/* ---- damage ---- */
+
+static struct buf file_bytes(const char *path)
+{
+	struct buf b = { 0 };
+	char piece[4096];
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(&b, piece, n);
+	fclose(f);
+	return b;
+}
+
+static void put_bytes(const char *path, const void *bytes, size_t n)
+{
+	FILE *f = fopen(path, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* True: read. Anything but that and a failure that names the file is a defect. */
+static bool try_to_read(const char *path, struct err *e)
+{
+	struct model *m;
+
+	*e = (struct err){ 0 };
+	if (snap_read(path, &m, e)) {
+		model_free(m);
+		return true;
+	}
+	assert_int_equal(e->kind, ERR_FILE);
+	assert_non_null(strstr(e->text, path));
+	return false;
+}
+
+static struct buf small_snapshot(const char *path)
+{
+	struct model *m = model_make(7);
+	struct buf b;
+
+	write_to(m, path);
+	model_free(m);
+	b = file_bytes(path);
+	return b;
+}
+
+static void every_cut_is_refused(void **state)
+{
+	const char *path = path_of("cut");
+	struct buf b = small_snapshot(path);
+	struct err e;
+
+	(void)state;
+	assert_true(try_to_read(path, &e));
+	for (size_t n = 0; n < b.n; n++) {
+		put_bytes(path, b.s, n);
+		assert_false(try_to_read(path, &e));
+	}
+	buf_release(&b);
+	unlink(path);
+}
+
+static void every_flipped_byte_is_refused(void **state)
+{
+	const char *path = path_of("flipped");
+	struct buf b = small_snapshot(path);
+	struct err e;
+	size_t read = 0;
+
+	(void)state;
+	for (size_t i = 0; i < b.n; i++) {
+		b.s[i] ^= (char)(1 << i % 8);
+		put_bytes(path, b.s, b.n);
+		read += try_to_read(path, &e);
+		b.s[i] ^= (char)(1 << i % 8);
+	}
+	assert_int_equal(read, 0);
+	buf_release(&b);
+	unlink(path);
+}
+
+/* The same with all checksums right again: what is read then may be another model, but
+ * nothing goes wrong (run under ASan and UBSan too). */
+static void mended_damage_is_harmless(void **state)
+{
+	const char *path = path_of("mended");
+	struct buf b = small_snapshot(path), copy = { 0 };
+	size_t read = 0, refused = 0;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < b.n; i++) {
+		for (int value = 0; value < 3; value++) {
+			buf_clear(&copy);
+			buf_add(&copy, b.s, b.n);
+			copy.s[i] = value ? value == 1 ? 0x7f : (char)0xff : 0;
+			mend_snapshot((uint8_t *)copy.s, copy.n);
+			put_bytes(path, copy.s, copy.n);
+			if (try_to_read(path, &e))
+				read++;
+			else
+				refused++;
+		}
+	}
+	assert_true(read > 0);
+	assert_true(refused > 1000);
+	buf_release(&b);
+	buf_release(&copy);
+	unlink(path);
+}
+
+/* ---- rules ---- */
+
+static void assert_refused(struct model *m, const char *words)
+{
+	const char *path = path_of("wrong");
+	struct err e;
+
+	write_to(m, path);
+	assert_false(try_to_read(path, &e));
+	if (!strstr(e.text, words))
+		fail_msg("'%s' does not say '%s'", e.text, words);
+	unlink(path);
+	model_free(m);
+}
+
+#define WRONG(assignment, words) \
+	do { \
+		struct model *m = model_make(100); \
+		assignment; \
+		assert_refused(m, words); \
+	} while (0)
+
+static void indices_must_lead_somewhere(void **state)
+{
+	(void)state;
+	WRONG(m->blocks.type[99] = (uint32_t)m->types.n, "'blocks.type'");
+	WRONG(m->blocks.arena[50] = 3, "'blocks.arena'");
+	WRONG(m->blocks.state[0] = BLOCK_FENCE + 1, "'blocks.state'");
+	WRONG(m->edge_to.block[0] = 100, "'edge_to.block'");
+	WRONG(m->edge_first.at[3] = UINT64_MAX, "'edge_first.at'");
+	WRONG(m->edge_first.at[100]++, "'edge_first'");
+	WRONG(m->regions.module[1] = 4, "'regions.module'");
+	WRONG(m->heaps.arena[2] = 3, "'heaps.arena'");
+	WRONG(m->types.kind[0] = (uint32_t)m->strings.n, "'types.kind'");
+	WRONG(m->findings.text[2] = UINT32_MAX, "'findings.text'");
+	WRONG(m->pages.state[2] = 200, "'pages.state'");
+	WRONG(m->blocks.addr[5] = 1, "'blocks.addr'");
+	WRONG(m->regions.end[2] = 1, "'regions.end'");
+	WRONG(model_table_resize(m, &model_tables[TABLE_previews], 99), "'previews'");
+	WRONG(model_table_resize(m, &model_tables[TABLE_processes], 0), "no process");
+	WRONG(m->strings.end[2] = m->strings.end[3] + 1, "string 3");
+	WRONG(m->strings.end[1] = 0, "string 1"); /* the empty text twice */
+}
+
+static void other_versions_are_told(void **state)
+{
+	const char *path = path_of("version");
+	struct buf b = small_snapshot(path);
+	struct err e;
+
+	(void)state;
+	assert_true(snap_is_snapshot(b.s, 8));
+	assert_false(snap_is_snapshot(b.s, 7));
+	assert_false(snap_is_snapshot("\177ELF....", 8));
+	b.s[8] = 9;
+	mend_snapshot((uint8_t *)b.s, b.n);
+	put_bytes(path, b.s, b.n);
+	assert_false(try_to_read(path, &e));
+	assert_non_null(strstr(e.text, "newer heapsift"));
+	b.s[8] = 1, b.s[10] = 9; /* a newer minor: it knows more, we read what we know */
+	mend_snapshot((uint8_t *)b.s, b.n);
+	put_bytes(path, b.s, b.n);
+	assert_true(try_to_read(path, &e));
+	buf_release(&b);
+	unlink(path);
+}
+
+/* A section of another name is passed over, and its column is zeroes. */
+static void unknown_sections_are_passed_over(void **state)
+{
+	const char *path = path_of("unknown");
+	struct buf b = small_snapshot(path);
+	struct model *m;
+	char *name = memmem(b.s, b.n, "threads.tid", 11);
+
+	(void)state;
+	assert_non_null(name);
+	memcpy(name, "thumbs.size", 11);
+	mend_snapshot((uint8_t *)b.s, b.n);
+	put_bytes(path, b.s, b.n);
+	m = read_back(path);
+	assert_int_equal(m->threads.n, 3);
+	assert_int_equal(m->threads.tid[1], 0);
+	assert_int_equal(m->threads.pc[1], 1);
+	model_free(m);
+	buf_release(&b);
+	unlink(path);
+}
+
+static void other_files_are_no_snapshots(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_false(try_to_read("/etc/passwd", &e));
+	assert_false(try_to_read("/dev/null", &e));
+	assert_false(try_to_read("/tmp", &e));
+	assert_false(try_to_read("/no/such/file", &e));
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_model_comes_back),
+		cmocka_unit_test(values_can_be_left_out),
+		cmocka_unit_test(it_streams_into_a_pipe),
+		cmocka_unit_test(what_exists_is_not_replaced),
+		cmocka_unit_test(what_cannot_be_written_is_said),
+		cmocka_unit_test(a_full_disk_leaves_nothing),
+		cmocka_unit_test(killed_writers_leave_nothing),
+		cmocka_unit_test(every_cut_is_refused),
+		cmocka_unit_test(every_flipped_byte_is_refused),
+		cmocka_unit_test(mended_damage_is_harmless),
+		cmocka_unit_test(indices_must_lead_somewhere),
+		cmocka_unit_test(other_versions_are_told),
+		cmocka_unit_test(unknown_sections_are_passed_over),
+		cmocka_unit_test(other_files_are_no_snapshots),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
