@@ -197,7 +197,8 @@ static const struct symbol_table *symbols_of(const struct image *img)
 	if (!read_sections(t, img, SHT_SYMTAB))
 		read_debug_file(t, img);
 	read_sections(t, img, SHT_DYNSYM);
-	qsort(t->symbols, t->n, sizeof(*t->symbols), by_address);
+	if (t->n > 0)
+		qsort(t->symbols, t->n, sizeof(*t->symbols), by_address);
 	index_names(t);
 	return t;
 }

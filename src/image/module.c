@@ -239,6 +239,38 @@ static bool find_bias(const struct group *g, const struct image *img, uint64_t *
 	return true;
 }
 
+static bool region_fits(const struct image *img, uint64_t bias,
+			const struct mem_region *r)
+{
+	for (size_t i = 0; i < img->nsegments; i++) {
+		const struct image_segment *s = &img->segments[i];
+
+		if (segment_maps(s, r) &&
+		    r->start - r->offset == bias + s->vaddr - s->offset)
+			return true;
+	}
+	return false;
+}
+
+/* Ends the group where the file begins to be mapped another way: loaded a second time, or
+ * as mere data next to where it is loaded. */
+static void cut_group(struct group *g, const struct image *img, uint64_t bias)
+{
+	size_t end = g->last + 1;
+
+	g->has_code = false;
+	for (size_t i = g->first; i < end; i++) {
+		const struct mem_region *r = &g->mem->regions[i];
+
+		if (r->name[0] == 0)
+			continue;
+		if (!region_fits(img, bias, r))
+			return;
+		g->last = i;
+		g->has_code = g->has_code || (r->prot & PROT_X);
+	}
+}
+
 /* The end of the last segment, .bss included, as far as nameless memory follows. */
 static taddr end_with_bss(const struct group *g, const struct module *mod)
 {
@@ -259,16 +291,36 @@ static taddr end_with_bss(const struct group *g, const struct module *mod)
 	return end;
 }
 
-static void add_module(struct module_set *set, const struct group *g, const char *root)
+static void find_place(struct group *g, struct module *mod)
+{
+	if (!mod->image)
+		return;
+	if (find_bias(g, mod->image, &mod->bias)) {
+		cut_group(g, mod->image, mod->bias);
+		return;
+	}
+	say_missing(mod, "the file's segments do not fit how it is mapped");
+	image_close(mod->image);
+	mod->image = NULL;
+}
+
+static void module_release(struct module *mod)
+{
+	image_close(mod->image);
+	free((char *)(uintptr_t)mod->path);
+}
+
+/* Adds the module that the group is, if it is one; *g is then cut to it. */
+static void add_module(struct module_set *set, struct group *g, const char *root)
 {
 	struct module mod = { .start = group_first(g)->start,
 			      .path = xstrdup(group_first(g)->name) };
 
 	open_file_of(g, root, &mod);
-	if (mod.image && !find_bias(g, mod.image, &mod.bias)) {
-		say_missing(&mod, "the file's segments do not fit how it is mapped");
-		image_close(mod.image);
-		mod.image = NULL;
+	find_place(g, &mod);
+	if (!g->has_code) {
+		module_release(&mod);
+		return;
 	}
 	mod.end = end_with_bss(g, &mod);
 	set->modules = xrealloc(set->modules, set->n + 1, sizeof(*set->modules));
@@ -292,10 +344,8 @@ void module_set_build(const struct mem *m, const char *root, struct module_set *
 
 void module_set_release(struct module_set *set)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		image_close(set->modules[i].image);
-		free((char *)(uintptr_t)set->modules[i].path);
-	}
+	for (size_t i = 0; i < set->n; i++)
+		module_release(&set->modules[i]);
 	free(set->modules);
 	*set = (struct module_set){ 0 };
 }

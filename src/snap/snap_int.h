@@ -47,7 +47,7 @@ enum encoding {
 /* The values of one frame. */
 struct values {
 	uint8_t encoding;
-	uint8_t width; /* of a value: 1, 2, 4 or 8 bytes */
+	size_t width; /* of a value: 1, 2, 4 or 8 bytes */
 	size_t rows;
 };
 

@@ -72,15 +72,14 @@ static void add_tables(struct writer *w, const struct model *m, bool no_values)
 		if (no_values && i == TABLE_previews)
 			continue;
 		for (size_t c = 0; c < t->ncolumns; c++)
-			add_section(
-				w,
-				&(struct section){
-					.table = t->name,
-					.column = t->columns[c].name,
-					.bytes = model_table_column(m, t, c),
-					.values = { .width = (uint8_t)t->columns[c].size,
-						    .rows = model_table_rows(m, t) },
-					.is_text = t->columns[c].is_text });
+			add_section(w,
+				    &(struct section){
+					    .table = t->name,
+					    .column = t->columns[c].name,
+					    .bytes = model_table_column(m, t, c),
+					    .values = { .width = t->columns[c].size,
+							.rows = model_table_rows(m, t) },
+					    .is_text = t->columns[c].is_text });
 	}
 }
 

@@ -223,6 +223,53 @@ static void build_ids_decide_when_inodes_differ(void **state)
 	run("rm -r %s", dir);
 }
 
+/* Loads a copy of libm with room below it; the newest library is the lowest, mostly. */
+static struct link_map *load_above_room(const char *dir, size_t room, char **below)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		char path[64];
+		struct link_map *map;
+		void *library;
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/m%u.so", dir, i);
+		run("cp %s %s", libm, path);
+		library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		assert_non_null(library);
+		assert_int_equal(dlinfo(library, RTLD_DI_LINKMAP, &map), 0);
+		fd = open(path, O_RDONLY);
+		*below = mmap((char *)map->l_addr - room, room, PROT_READ,
+			      MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0);
+		close(fd);
+		if (*below != MAP_FAILED)
+			return map;
+	}
+	fail_msg("no room below any of 16 libraries");
+	return NULL;
+}
+
+static void a_flat_mapping_below_a_library_is_not_its_part(void **state)
+{
+	enum { SIZE = 65536 };
+	char dir[] = "/tmp/heapsift-test-XXXXXX", *flat;
+	const struct module *mod;
+	struct link_map *map;
+	struct world w;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	map = load_above_room(dir, SIZE, &flat);
+	world_open(&w, "");
+	assert_null(module_at(&w.set, (taddr)flat));
+	mod = module_at(&w.set, map->l_addr);
+	assert_non_null(mod);
+	assert_int_equal(mod->bias, map->l_addr);
+	assert_int_equal(mod->start, map->l_addr);
+	world_close(&w);
+	munmap(flat, SIZE);
+	run("rm -r %s", dir);
+}
+
 static void files_mapped_as_data_are_no_modules(void **state)
 {
 	enum { SIZE = 65536 };
@@ -253,6 +300,7 @@ int main(void)
 		cmocka_unit_test(deleted_files_come_from_map_files),
 		cmocka_unit_test(build_ids_decide_when_inodes_differ),
 		cmocka_unit_test(files_mapped_as_data_are_no_modules),
+		cmocka_unit_test(a_flat_mapping_below_a_library_is_not_its_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
