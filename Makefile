@@ -31,7 +31,7 @@ matrix: all ## the fixtures in other Debian releases' glibcs
 	@test/matrix/run.sh
 
 install: ## builds first; honours PREFIX and DESTDIR
-	@tools/build.sh $(BUILD) heapsift
+	@tools/build.sh $(BUILD) heapsift manuals
 	@cmake --install $(BUILD) --prefix "$(abspath $(PREFIX))"
 
 clean:

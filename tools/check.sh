@@ -64,7 +64,7 @@ spelling() {
 
 man_pages() {
 	local page
-	for page in build/man/*.1; do
+	for page in build/manuals/man/*.1; do
 		[ -e "$page" ] || continue
 		mandoc -T lint -W warning "$page" || return 1
 	done

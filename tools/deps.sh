@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh build|demo|check|all: install with apt what is missing of one set of packages.
+# deps.sh build|demo|check|fuzz|all: install with apt what is missing of one set of packages.
 # Says nothing and needs no rights when nothing is missing. Never asks.
 set -euo pipefail
 
@@ -8,16 +8,18 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libelf-dev libzstd-dev libxxha
 	libiberty-dev scdoc)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
-	binutils shellcheck codespell mandoc gdb procps)
-all=("${check[@]}" libclang-rt-14-dev mmdebstrap)
+	binutils shellcheck codespell mandoc procps)
+fuzz=("${build[@]}" clang libclang-rt-14-dev)
+all=("${check[@]}" libclang-rt-14-dev gdb mmdebstrap)
 
 case ${1:-} in
 build) set -- "${build[@]}" ;;
 demo) set -- "${demo[@]}" ;;
 check) set -- "${check[@]}" ;;
+fuzz) set -- "${fuzz[@]}" ;;
 all) set -- "${all[@]}" ;;
 *)
-	echo "usage: deps.sh build|demo|check|all" >&2
+	echo "usage: deps.sh build|demo|check|fuzz|all" >&2
 	exit 2
 	;;
 esac

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
-tools/deps.sh all
+tools/deps.sh fuzz
 CC=clang CMAKE_ARGS=-DFUZZ=ON tools/build.sh build-fuzz
 
 names=("$@")

@@ -63,34 +63,41 @@ headers() {
 }
 
 # Which folders may use a libc symbol at all.
-forbidden() {
-	case $1 in
-	ptrace | process_vm_readv | process_vm_writev | syscall) echo "mem" ;;
-	stdout | printf | puts | putchar | vprintf | __printf_chk) echo "main cmd web" ;;
-	socket | accept | accept4 | listen) echo "main cmd web" ;;
-	execve | execv | execvp | execlp | execl | system | popen | posix_spawn | posix_spawnp)
-		echo "main cmd web" ;;
-	esac
+allowances='
+mem: ptrace process_vm_readv process_vm_writev syscall
+main cmd web: stdout printf puts putchar vprintf __printf_chk
+main cmd web: socket accept accept4 listen
+main cmd web: execve execv execvp execlp execl system popen posix_spawn posix_spawnp'
+named_symbols() { sed 's/.*: //' <<<"$allowances" | tr ' ' '\n'; }
+forbidden() { grep -E " $1( |\$)" <<<"$allowances" | cut -d: -f1; }
+
+# The objects of files that (still) are in src/.
+objects() {
+	local object file
+	while read -r object; do
+		file=${object#*.dir/src/}
+		[ ! -e "src/${file%.o}" ] || echo "$object"
+	done < <(find build -path '*.dir/src/*.o')
 }
 
-# nm and objdump, not grep: a macro or a comment cannot fool them.
+# nm and objdump, not grep: a macro or a comment cannot fool them. Lines are
+# `FILE SYMBOL [SECTION]`, FILE below src/.
 symbols() {
-	local object file folder kind symbol allowed
-	while read -r object; do
-		file=${object#*.dir/src/} file=${file%.o}
-		[ -e "src/$file" ] || continue # the object of a file that has gone
-		folder=$(folder_of "$file")
-		while read -r symbol; do
-			allowed=$(forbidden "${symbol%%@*}")
-			[ -z "$allowed" ] || [[ " $allowed " == *" $folder "* ]] ||
-				breach "src/$file uses '$symbol', which only $allowed may"
-		done < <(nm -u "$object" | awk '{ print $2 }')
-		[ "$folder" = tag ] && continue
-		while read -r kind symbol; do
-			breach "src/$file has the mutable global '$symbol' ($kind)"
-		done < <(objdump -t "$object" | awk '
-			/ O / && $4 ~ /^\.(data|bss|tdata|tbss)/ && $4 !~ /^\.data\.rel\.ro/ { print $4, $NF }')
-	done < <(find build -path '*.dir/src/*.o')
+	local file symbol section allowed list
+	mapfile -t list < <(objects)
+	[ ${#list[@]} -gt 0 ] || { breach "no objects in build/: build first"; return; }
+	while read -r file symbol; do
+		allowed=$(forbidden "$symbol")
+		[[ " $allowed " == *" $(folder_of "$file") "* ]] ||
+			breach "src/$file uses '$symbol', which only $allowed may"
+	done < <(nm -A -u "${list[@]}" | sed -E 's|^.*\.dir/src/(.*)\.o: *U ([^@]*).*|\1 \2|' |
+		awk 'NR == FNR { named[$1]; next } $2 in named' <(named_symbols) -)
+	while read -r file symbol section; do
+		[ "$(folder_of "$file")" = tag ] ||
+			breach "src/$file has the mutable global '$symbol' ($section)"
+	done < <(objdump -t "${list[@]}" | awk '
+		/file format/ { sub(/^.*\.dir\/src\//, ""); sub(/\.o:.*/, ""); file = $0 }
+		/ O / && $4 ~ /^\.(data|bss|tdata|tbss)/ && $4 !~ /^\.data\.rel\.ro/ { print file, $NF, $4 }')
 }
 
 raw_doors() {
@@ -116,8 +123,6 @@ house_rules() {
 		-o -name Makefile -o -path .ci/run \) 2>/dev/null)
 }
 
-[ -n "$(find build -path '*.dir/src/*.o' -print -quit)" ] ||
-	breach "no objects in build/: build first"
 includes
 headers
 symbols
