@@ -91,6 +91,6 @@ void command_synopsis(const struct command *c, struct buf *out);
 int commands_main(const struct command *const *commands, int argc, char **argv);
 
 extern const struct command cmd_summary, cmd_top, cmd_blocks, cmd_hexdump, cmd_check;
-extern const struct command cmd_dump, cmd_help, cmd_version, cmd_completion;
+extern const struct command cmd_dump, cmd_help, cmd_version, cmd_completion, cmd_complete;
 
 #endif

@@ -99,6 +99,26 @@ static struct cell get_detail(const void *source, size_t row, struct buf *scratc
 	return type_word(m, row, m->types.detail);
 }
 
+/* The three words in one, for people: "c++ shop::Order". Of what has no kind the detail is
+ * its size, which stands beside it. */
+static struct cell get_what(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+	const uint32_t *const words[] = { m->types.domain, m->types.kind,
+					  m->types.detail };
+
+	for (size_t i = 0; i < countof(words); i++) {
+		struct str word = type_word(m, row, words[i]).text;
+
+		if (word.n == 0)
+			continue;
+		if (scratch->n)
+			buf_char(scratch, ' ');
+		buf_add(scratch, word.s, word.n);
+	}
+	return scratch->n ? cell_text(buf_view(scratch)) : cell_absent();
+}
+
 static struct cell get_preview(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;
@@ -121,14 +141,18 @@ static struct cell get_preview(const void *source, size_t row, struct buf *scrat
 static const struct column blocks_columns[] = {
 	{ "addr", COLUMN_ADDRESS, 0, get_addr, "what malloc returned" },
 	{ "size", COLUMN_BYTES, 0, get_size, "usable bytes" },
-	{ "footprint", COLUMN_BYTES, 0, get_footprint, "with header and rounding" },
+	{ "footprint", COLUMN_BYTES, COLUMN_IF_ROOM, get_footprint,
+	  "with header and rounding" },
 	{ "state", COLUMN_TEXT, 0, get_state,
 	  "used; free in tcache, fastbin or bin; top; fence (malloc's own)" },
 	{ "allocator", COLUMN_TEXT, COLUMN_NOT_TEXT, get_allocator, "whose it is" },
 	{ "arena", COLUMN_NUMBER, 0, get_arena, "its arena; absent if mmapped" },
-	{ "domain", COLUMN_TEXT, 0, get_domain, "who made it: c, c++, uncategorized" },
-	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a class, string data" },
-	{ "detail", COLUMN_TEXT, 0, get_detail, "more about it" },
+	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, get_domain,
+	  "who made it: c, c++, uncategorized" },
+	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, get_kind,
+	  "what it is: a class, string data" },
+	{ "detail", COLUMN_TEXT, COLUMN_NOT_TEXT, get_detail, "more about it" },
+	{ "what", COLUMN_TEXT, COLUMN_TEXT_ONLY, get_what, "these three in one" },
 	{ "preview", COLUMN_TEXT, 0, get_preview,
 	  "its first bytes, a dot for what is not printable ASCII" },
 };

@@ -74,7 +74,7 @@ static bool check_run(struct context *cx, const void *args, struct sink *out,
 const struct command cmd_check = {
 	.name = "check",
 	.group = GROUP_LOOK,
-	.brief = "what can be read here, by what evidence, and what stands in the way",
+	.brief = "what can be read here, by what evidence; what stands in the way",
 	.text = "Finds out without stopping the target: may it be read, and if not what "
 		"would help; which allocator it uses and how that is known.",
 	.example = "check 1234",

@@ -5,15 +5,15 @@
 
 struct help_args {
 	const char *topic;
-	bool scdoc;
+	bool manual;
 };
 
 static const struct opt help_opts[] = {
-	{ .name = "scdoc",
+	{ .name = "manual",
 	  .type = OPT_TYPE_FLAG,
-	  .help = "the man page's source",
+	  .help = "the man page",
 	  .hidden = true,
-	  .offset = OPT_MEMBER(bool, struct help_args, scdoc) },
+	  .offset = OPT_MEMBER(bool, struct help_args, manual) },
 };
 
 static const struct opt help_args[] = {
@@ -28,14 +28,14 @@ static bool help_run(struct context *cx, const void *args, struct sink *out,
 	const struct command *c;
 
 	if (!a->topic) {
-		(a->scdoc ? manual_overview : help_overview)(cx->commands, out);
+		(a->manual ? manual_overview : help_overview)(cx->commands, out);
 		return true;
 	}
 	c = command_find(cx->commands, a->topic);
 	if (!c)
 		return fail(e, ERR_USAGE, "no command '%.64s'\ntry 'heapsift help'",
 			    a->topic);
-	(a->scdoc ? manual_command : help_command)(c, out);
+	(a->manual ? manual_command : help_command)(c, out);
 	return true;
 }
 

@@ -2,8 +2,6 @@
 /* Help on the terminal: text wrapped to its width, terms left, what they mean right. */
 #include "cmd/help_int.h"
 
-#include "base/utf8.h"
-
 enum { WIDTH_MOST = 80, TERM_INDENT = 2, TERM_GAP = 2, TERM_MOST = 22 };
 
 const char *command_group_name(enum command_group group)
@@ -18,42 +16,26 @@ const char *command_group_name(enum command_group group)
 	return names[group];
 }
 
-static unsigned text_width(const struct sink *out)
+/* A wrap at this column, no wider than reads well. */
+static struct wrap wrap_at(struct sink *out, unsigned column)
 {
-	return out->width ? (unsigned)min_u64(out->width, WIDTH_MOST) : WIDTH_MOST;
+	unsigned width = out->width ? out->width : WIDTH_MOST;
+
+	return (struct wrap){ out, column, column, (unsigned)min_u64(width, WIDTH_MOST) };
 }
 
-/* Writes text from column `at` on, further lines indented; "\n\n" parts paragraphs. */
-static void text_wrap(struct sink *out, const char *text, unsigned at, unsigned indent)
+/* Paragraphs, parted by "\n\n". */
+static void paragraphs_write(struct sink *out, const char *text)
 {
-	unsigned width = text_width(out);
-	bool first = true;
-
 	while (*text) {
-		size_t n = strcspn(text, " \n");
-		unsigned wide = utf8_str_width((struct str){ text, n });
+		const char *end = strstr(text, "\n\n");
+		size_t n = end ? (size_t)(end - text) : strlen(text);
+		struct wrap w = wrap_at(out, 0);
 
-		if (!first && at + 1 + wide > width) {
-			sink_char(out, '\n');
-			sink_spaces(out, indent);
-			at = indent;
-		} else if (!first) {
-			sink_char(out, ' ');
-			at++;
-		}
-		sink_add(out, text, n);
-		at += wide;
-		first = false;
-		text += n;
-		if (strncmp(text, "\n\n", 2) == 0) {
-			sink_str(out, "\n\n");
-			sink_spaces(out, indent);
-			at = indent;
-			first = true;
-		}
-		text += strspn(text, " \n");
+		wrap_words(&w, (struct str){ text, n });
+		sink_str(out, end ? "\n\n" : "\n");
+		text += n + strspn(text + n, "\n");
 	}
-	sink_char(out, '\n');
 }
 
 static void heading_write(struct sink *out, const char *text)
@@ -69,6 +51,7 @@ static void term_write(struct sink *out, const char *term, unsigned room,
 		       const char *text)
 {
 	unsigned width = (unsigned)strlen(term), indent = TERM_INDENT + room + TERM_GAP;
+	struct wrap w;
 
 	sink_spaces(out, TERM_INDENT);
 	sink_str(out, term);
@@ -78,7 +61,9 @@ static void term_write(struct sink *out, const char *term, unsigned room,
 	} else {
 		sink_spaces(out, room - width + TERM_GAP);
 	}
-	text_wrap(out, text, indent, indent);
+	w = wrap_at(out, indent);
+	wrap_words(&w, str_of(text));
+	sink_char(out, '\n');
 }
 
 static void opt_term(const struct opt *o, struct buf *out)
@@ -94,17 +79,22 @@ static void opt_term(const struct opt *o, struct buf *out)
 		buf_printf(out, "%c%s", i ? '|' : ' ', o->words[i]);
 }
 
+void opt_describe(const struct command *c, const struct opt *o, struct buf *out)
+{
+	buf_str(out, o->help);
+	if (strcmp(o->name, "limit") == 0)
+		buf_printf(out, c->limit ? " (default %llu)" : " (the default)",
+			   (unsigned long long)c->limit);
+	if (strcmp(o->name, "sort") == 0 && c->sort)
+		buf_printf(out, " (default %s)", c->sort);
+}
+
 static void opt_write(struct sink *out, const struct command *c, const struct opt *o)
 {
 	struct buf term = { 0 }, text = { 0 };
 
 	opt_term(o, &term);
-	buf_str(&text, o->help);
-	if (strcmp(o->name, "limit") == 0)
-		buf_printf(&text, c->limit ? " (default %llu)" : " (the default)",
-			   (unsigned long long)c->limit);
-	if (strcmp(o->name, "sort") == 0 && c->sort)
-		buf_printf(&text, " (default %s)", c->sort);
+	opt_describe(c, o, &text);
 	term_write(out, term.s, TERM_MOST, text.s);
 	buf_release(&term);
 	buf_release(&text);
@@ -146,7 +136,7 @@ void help_command(const struct command *c, struct sink *out)
 		    line.n ? line.s : "");
 	sink_look(out, LOOK_PLAIN);
 	sink_str(out, "\n\n");
-	text_wrap(out, c->text, 0, 0);
+	paragraphs_write(out, c->text);
 	if (c->nargs)
 		heading_write(out, "Arguments");
 	for (size_t i = 0; i < c->nargs; i++)

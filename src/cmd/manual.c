@@ -1,109 +1,175 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Man pages, from the same rows as --help, as sources for scdoc. In scdoc an underscore, a
- * star and a backslash are markup, so words of ours are escaped; each definition is a
- * paragraph of its own, indented by a tab.
+ * Man pages, from the same rows as --help, in man(7) directly: a page is headings,
+ * paragraphs and tagged paragraphs, so a converter would be one more thing to install for
+ * nothing. In roff a backslash starts an escape, a dot or a quote at the start of a line a
+ * request, and only "\\-" is surely the character that one types.
  */
 #include "cmd/help_int.h"
 
-static void escaped(struct sink *out, const char *text)
+#include <ctype.h>
+
+/* Of the last change to the words. */
+#define MANUAL_DATE "2026-11-20"
+
+enum { LINE_MOST = 78 };
+
+static void roff_escape(struct buf *out, const char *text, size_t n)
 {
-	for (; *text; text++) {
-		if (strchr("\\*_<>[]#`~+", *text))
-			sink_char(out, '\\');
-		sink_char(out, *text);
+	for (size_t i = 0; i < n; i++) {
+		bool starts_word = i == 0 || text[i - 1] == ' ';
+
+		if (starts_word && (text[i] == '.' || text[i] == '\''))
+			buf_str(out, "\\&");
+		if (text[i] == '\\')
+			buf_str(out, "\\e");
+		else if (text[i] == '-')
+			buf_str(out, "\\-");
+		else
+			buf_char(out, text[i]);
 	}
 }
 
-static void heading(struct sink *out, const char *text)
+/* Paragraphs, parted by "\n\n", as lines of source that are not too long. */
+static void paragraphs(struct sink *out, const char *text)
 {
-	sink_printf(out, "\n# %s\n\n", text);
+	struct buf escaped = { 0 };
+
+	while (*text) {
+		const char *end = strstr(text, "\n\n");
+		size_t n = end ? (size_t)(end - text) : strlen(text);
+		struct wrap w = { .out = out, .width = LINE_MOST };
+
+		buf_clear(&escaped);
+		roff_escape(&escaped, text, n);
+		wrap_words(&w, buf_view(&escaped));
+		sink_str(out, end ? "\n.PP\n" : "\n");
+		text += n + strspn(text + n, "\n");
+	}
+	buf_release(&escaped);
 }
 
-/* "*term*" and, indented below it, what it means. */
+static void marked(struct sink *out, char font, const char *text)
+{
+	struct buf escaped = { 0 };
+
+	roff_escape(&escaped, text, strlen(text));
+	sink_printf(out, "\\f%c", font);
+	sink_add(out, escaped.s, escaped.n);
+	sink_str(out, "\\fR");
+	buf_release(&escaped);
+}
+
+/* A term and, indented below it, what it means. */
 static void definition(struct sink *out, const char *term, const char *value,
 		       const char *text)
 {
-	sink_char(out, '*');
-	escaped(out, term);
-	sink_char(out, '*');
+	sink_str(out, ".TP\n");
+	marked(out, 'B', term);
 	if (value) {
-		sink_str(out, " _");
-		escaped(out, value);
-		sink_char(out, '_');
+		sink_char(out, ' ');
+		marked(out, 'I', value);
 	}
-	sink_str(out, "\n\t");
-	escaped(out, text);
-	sink_str(out, "\n\n");
+	sink_char(out, '\n');
+	paragraphs(out, text);
 }
 
-static void opt_definition(struct sink *out, const struct opt *o)
+static void opt_definition(struct sink *out, const struct command *c, const struct opt *o)
 {
-	struct buf term = { 0 }, value = { 0 };
+	struct buf term = { 0 }, value = { 0 }, text = { 0 };
 
 	if (o->letter)
 		buf_printf(&term, "-%c, ", o->letter);
 	buf_printf(&term, "--%s", o->name);
 	for (size_t i = 0; o->words && o->words[i]; i++)
 		buf_printf(&value, "%s%s", i ? "|" : "", o->words[i]);
-	definition(out, term.s, o->words ? value.s : o->value, o->help);
+	opt_describe(c, o, &text);
+	definition(out, term.s, o->words ? value.s : o->value, text.s);
+	buf_release(&text);
 	buf_release(&term);
 	buf_release(&value);
 }
 
-static void title(struct sink *out, const char *name)
+static void heading(struct sink *out, const char *text)
 {
-	sink_str(out, "heapsift");
-	if (name)
-		sink_printf(out, "-%s", name);
-	sink_str(out, "(1) \"heapsift " HEAPSIFT_VERSION "\" \"User Commands\"\n");
+	sink_printf(out, ".SH %s\n", text);
+}
+
+static void title(struct sink *out, const char *name, const char *brief)
+{
+	sink_str(out, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH HEAPSIFT");
+	if (name) {
+		sink_str(out, "\\-");
+		for (const char *at = name; *at; at++)
+			sink_char(out, (char)toupper((unsigned char)*at));
+	}
+	sink_str(out, " 1 " MANUAL_DATE " \"heapsift " HEAPSIFT_VERSION
+		      "\" \"User Commands\"\n");
 	heading(out, "NAME");
+	sink_printf(out, name ? "heapsift\\-%s \\- " : "heapsift%s \\- ",
+		    name ? name : "");
+	paragraphs(out, brief);
+}
+
+static void columns(struct sink *out, const struct command *c)
+{
+	if (c->ncolumns == 0)
+		return;
+	heading(out, "COLUMNS");
+	for (size_t i = 0; i < c->ncolumns; i++)
+		if (!(c->columns[i].flags & COLUMN_TEXT_ONLY))
+			definition(out, c->columns[i].name, NULL, c->columns[i].help);
+}
+
+static void example(struct sink *out, const struct command *c)
+{
+	struct buf line = { 0 };
+
+	if (!c->example)
+		return;
+	heading(out, "EXAMPLE");
+	buf_printf(&line, "heapsift %s", c->example);
+	sink_str(out, ".TP\n");
+	marked(out, 'B', line.s);
+	sink_char(out, '\n');
+	paragraphs(out, c->example_text);
+	buf_release(&line);
 }
 
 void manual_command(const struct command *c, struct sink *out)
 {
 	struct opt_group groups[COMMAND_GROUPS_MAX];
 	size_t n = command_opt_groups(c, NULL, NULL, groups);
-	struct buf synopsis = { 0 };
+	struct buf words = { 0 };
 
-	title(out, c->name);
-	sink_printf(out, "heapsift-%s - ", c->name);
-	escaped(out, c->brief);
+	title(out, c->name, c->brief);
 	heading(out, "SYNOPSIS");
-	command_synopsis(c, &synopsis);
-	sink_printf(out, "*heapsift %s* ", c->name);
-	escaped(out, synopsis.n ? synopsis.s : "");
-	sink_str(out, synopsis.n ? " \\[options\\]\n" : "\\[options\\]\n");
-	buf_release(&synopsis);
+	buf_printf(&words, "heapsift %s", c->name);
+	marked(out, 'B', words.s);
+	buf_clear(&words);
+	command_synopsis(c, &words);
+	sink_printf(out, "%s%s [options]\n", words.n ? " " : "", words.n ? words.s : "");
+	buf_release(&words);
 	heading(out, "DESCRIPTION");
-	escaped(out, c->text);
-	sink_str(out, "\n\n");
+	paragraphs(out, c->text);
 	for (size_t i = 0; i < c->nargs; i++)
 		definition(out, c->args[i].name, NULL, c->args[i].help);
 	heading(out, "OPTIONS");
 	for (size_t g = 0; g < n; g++)
 		for (size_t i = 0; i < groups[g].n; i++)
 			if (!groups[g].opts[i].hidden)
-				opt_definition(out, &groups[g].opts[i]);
+				opt_definition(out, c, &groups[g].opts[i]);
 	definition(out, "-h, --help", NULL, "tell all this in short");
-	if (c->ncolumns)
-		heading(out, "COLUMNS");
-	for (size_t i = 0; i < c->ncolumns; i++)
-		definition(out, c->columns[i].name, NULL, c->columns[i].help);
-	if (c->example) {
-		heading(out, "EXAMPLE");
-		sink_printf(out, "```\nheapsift %s\n```\n\n", c->example);
-		escaped(out, c->example_text);
-		sink_char(out, '\n');
-	}
+	columns(out, c);
+	example(out, c);
 	heading(out, "SEE ALSO");
-	sink_str(out, "*heapsift*(1)\n");
+	sink_str(out, ".BR heapsift (1)\n");
 }
 
 static void commands_list(const struct command *const *commands, struct sink *out)
 {
 	for (enum command_group g = GROUP_LOOK; g <= GROUP_HELP; g++) {
-		sink_printf(out, "## %s\n\n", command_group_name(g));
+		sink_printf(out, ".SS %s\n", command_group_name(g));
 		for (size_t i = 0; commands[i]; i++)
 			if (commands[i]->group == g &&
 			    !(commands[i]->flags & COMMAND_HIDDEN))
@@ -131,34 +197,42 @@ static void exit_codes(struct sink *out)
 		definition(out, codes[i][0], NULL, codes[i][1]);
 }
 
+static void see_also(const struct command *const *commands, struct sink *out)
+{
+	const char *last = NULL;
+
+	heading(out, "SEE ALSO");
+	for (size_t i = 0; commands[i]; i++) {
+		if (commands[i]->flags & COMMAND_HIDDEN)
+			continue;
+		if (last)
+			sink_printf(out, ".BR heapsift\\-%s (1),\n", last);
+		last = commands[i]->name;
+	}
+	sink_printf(out, ".BR heapsift\\-%s (1)\n", last);
+}
+
 void manual_overview(const struct command *const *commands, struct sink *out)
 {
-	title(out, NULL);
-	sink_str(out, "heapsift - look into the memory of a process, from outside");
+	title(out, NULL, "look into the memory of a process, from outside");
 	heading(out, "SYNOPSIS");
-	sink_str(out, "*heapsift* COMMAND TARGET \\[options\\]\n");
+	sink_str(out, "\\fBheapsift\\fR COMMAND TARGET [options]\n");
 	heading(out, "DESCRIPTION");
-	sink_str(out,
-		 "Tells what is in the memory of a Linux process: without restarting it, "
-		 "running code of it, or needing debug symbols. A running process is "
-		 "paused "
-		 "for a moment and then goes on as if nothing had been.\n\n"
-		 "TARGET is the PID of a process if it is all digits, else a file (write "
-		 "./123 for a file of digits).\n\n"
-		 "What a process holds in memory can be secret: passwords, keys, mail. "
-		 "So is "
-		 "what heapsift prints and writes.\n");
+	paragraphs(
+		out,
+		"Tells what is in the memory of a Linux process: without restarting it, "
+		"running code of it, or needing debug symbols. A running process is "
+		"paused for a moment and then goes on as if nothing had been.\n\n"
+		"TARGET is the PID of a process if it is all digits, else a file (write "
+		"./123 for a file of digits).\n\n"
+		"What a process holds in memory can be secret: passwords, keys, mail. So "
+		"is what heapsift prints and writes.");
 	heading(out, "COMMANDS");
 	commands_list(commands, out);
 	exit_codes(out);
 	heading(out, "ENVIRONMENT");
 	definition(out, "NO_COLOR", NULL, "if set and not empty, no colour is used");
 	definition(out, "COLUMNS", NULL,
-		   "the width to fit text into; else the terminal's");
-	heading(out, "SEE ALSO");
-	for (size_t i = 0, n = 0; commands[i]; i++)
-		if (!(commands[i]->flags & COMMAND_HIDDEN))
-			sink_printf(out, "%s*heapsift-%s*(1)", n++ ? ", " : "",
-				    commands[i]->name);
-	sink_char(out, '\n');
+		   "the width that text is made to fit; else that of the terminal");
+	see_also(commands, out);
 }

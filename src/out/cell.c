@@ -63,6 +63,8 @@ void table_write_json(const struct table *t, const struct row_order *o, struct j
 		for (size_t c = 0; c < t->ncolumns; c++) {
 			struct cell v;
 
+			if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+				continue;
 			buf_clear(&scratch);
 			v = t->columns[c].get(t->source, row_order_at(o, i), &scratch);
 			if (v.kind != CELL_ABSENT)

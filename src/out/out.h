@@ -51,6 +51,19 @@ void sink_escaped(struct sink *s, struct str text);
 enum look { LOOK_PLAIN, LOOK_HEAD, LOOK_FAINT, LOOK_WARNING, LOOK_DAMAGE };
 void sink_look(struct sink *s, enum look look);
 
+/* A paragraph being written: where its line stands, where its lines start and end. */
+struct wrap {
+	struct sink *out;
+	unsigned at, indent;
+	unsigned width; /* 0: lines do not end */
+};
+
+/* Words parted by spaces; the first one directly where the line stands if that is its
+ * start, else behind a space. The text is shown as it is. */
+void wrap_words(struct wrap *w, struct str text);
+void wrap_add(struct wrap *w, struct str text); /* without a break before it */
+void wrap_line(struct wrap *w);                 /* starts a new line */
+
 /* Sends what is buffered. False: some byte did not get out, e is ERR_FILE and says why; its
  * text is empty when the reader went away (EPIPE), for then nobody wants to know. */
 must_check bool sink_flush(struct sink *s, struct err *e);
@@ -97,9 +110,11 @@ enum column_type {
 };
 
 enum column_flag {
-	COLUMN_TOTAL = 1,    /* text ends with the sum over all rows */
-	COLUMN_NOT_TEXT = 2, /* for programs only */
-	COLUMN_NOT_ZERO = 4, /* text leaves the column out when all rows are 0 */
+	COLUMN_TOTAL = 1,     /* text ends with the sum over all rows */
+	COLUMN_NOT_TEXT = 2,  /* for programs only */
+	COLUMN_TEXT_ONLY = 4, /* for people only */
+	COLUMN_NOT_ZERO = 8,  /* text leaves it out when all rows are 0 */
+	COLUMN_IF_ROOM = 16,  /* text leaves it out before it cuts anything */
 };
 
 /* What one row has in one column. Absent is not 0 and not "". */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FINDINGS_SHOWN = 10, TIME_MOST = 32 };
+enum { FINDINGS_SHOWN = 10, FINDING_INDENT = 2, TIME_MOST = 32 };
 
 /* ISO 8601 in UTC; false: the time is not known or is not one. */
 static bool time_show(uint64_t seconds, const char *format, char text[TIME_MOST])
@@ -148,17 +148,21 @@ static void finding_write(const struct model *m, size_t row, struct sink *out)
 	static const enum look looks[] = { LOOK_PLAIN, LOOK_WARNING, LOOK_DAMAGE };
 	enum severity severity = m->findings.severity[row];
 	struct str where = model_text(m, m->findings.where[row]);
+	struct wrap w = { .out = out, .indent = FINDING_INDENT, .width = out->width };
+	struct buf text = { 0 };
 
 	sink_look(out, severity < countof(looks) ? looks[severity] : LOOK_PLAIN);
-	sink_str(out, severity_name(severity));
+	wrap_add(&w, str_of(severity_name(severity)));
 	sink_look(out, LOOK_PLAIN);
-	sink_str(out, ": ");
+	wrap_add(&w, str_of(":"));
 	if (where.n) {
-		sink_escaped(out, where);
-		sink_str(out, ": ");
+		utf8_escape(&text, where);
+		buf_str(&text, ": ");
 	}
-	sink_escaped(out, model_text(m, m->findings.text[row]));
+	utf8_escape(&text, model_text(m, m->findings.text[row]));
+	wrap_words(&w, buf_view(&text));
 	sink_char(out, '\n');
+	buf_release(&text);
 }
 
 /* The worst first, each once; what is said again further on is not counted twice. */

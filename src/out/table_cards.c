@@ -10,37 +10,7 @@
 
 #include "base/utf8.h"
 
-enum { WIDTH_UNKNOWN = 80, LABEL_MOST = 24, LABEL_GAP = 2 };
-
-struct card_writer {
-	struct sink *out;
-	unsigned indent, width; /* of the words: where they start, where they end */
-	unsigned at;            /* where this line stands */
-};
-
-static void words_write(struct card_writer *w, struct str text)
-{
-	for (size_t at = 0; at < text.n;) {
-		struct str word = { text.s + at, 0 };
-		unsigned width;
-
-		while (at + word.n < text.n && word.s[word.n] != ' ')
-			word.n++;
-		width = utf8_str_width(word);
-		if (w->at > w->indent && w->at + 1 + width > w->width) {
-			sink_char(w->out, '\n');
-			sink_spaces(w->out, w->indent);
-			w->at = w->indent;
-		} else if (w->at > w->indent) {
-			sink_char(w->out, ' ');
-			w->at++;
-		}
-		sink_add(w->out, word.s, word.n);
-		w->at += width;
-		for (at += word.n; at < text.n && text.s[at] == ' ';)
-			at++;
-	}
-}
+enum { LABEL_MOST = 24, LABEL_GAP = 2 };
 
 static unsigned label_width(const struct table *t, const struct row_order *o)
 {
@@ -59,38 +29,44 @@ static unsigned label_width(const struct table *t, const struct row_order *o)
 	return (unsigned)min_u64(width, LABEL_MOST);
 }
 
-static void card_write(const struct table *t, size_t row, struct card_writer *w)
+static void label_write(struct wrap *w, struct str label)
+{
+	sink_look(w->out, LOOK_HEAD);
+	wrap_add(w, label);
+	sink_look(w->out, LOOK_PLAIN);
+	if (w->at >= w->indent) {
+		wrap_line(w);
+		return;
+	}
+	sink_spaces(w->out, w->indent - w->at);
+	w->at = w->indent;
+}
+
+static void card_write(const struct table *t, size_t row, struct wrap *w)
 {
 	struct buf scratch = { 0 }, shown = { 0 };
 
+	w->at = 0;
 	for (size_t c = 0; c < t->ncolumns; c++) {
+		struct cell v;
+
 		buf_clear(&scratch);
 		buf_clear(&shown);
-
-		struct cell v = t->columns[c].get(t->source, row, &scratch);
-
+		v = t->columns[c].get(t->source, row, &scratch);
 		cell_show(&t->columns[c], &v, w->out->exact, &shown);
-		if (c > 0 && shown.n == 0)
-			continue;
 		if (c == 0) {
-			sink_look(w->out, LOOK_HEAD);
-			sink_add(w->out, shown.s, shown.n);
-			sink_look(w->out, LOOK_PLAIN);
-			w->at = utf8_str_width(buf_view(&shown));
+			label_write(w, buf_view(&shown));
 			continue;
 		}
-		if (w->at >= w->indent) {
-			sink_char(w->out, '\n');
-			w->at = 0;
-		}
-		sink_spaces(w->out, w->indent - w->at);
-		w->at = w->indent;
+		if (shown.n == 0)
+			continue;
+		if (w->at > w->indent)
+			wrap_line(w);
 		if (c > 1) {
-			words_write(w, str_of(t->columns[c].name));
-			sink_char(w->out, ':');
-			w->at++;
+			wrap_add(w, str_of(t->columns[c].name));
+			wrap_add(w, str_of(":"));
 		}
-		words_write(w, buf_view(&shown));
+		wrap_words(w, buf_view(&shown));
 	}
 	sink_char(w->out, '\n');
 	buf_release(&scratch);
@@ -99,10 +75,10 @@ static void card_write(const struct table *t, size_t row, struct card_writer *w)
 
 void table_write_cards(const struct table *t, const struct row_order *o, struct sink *out)
 {
-	struct card_writer w = {
+	struct wrap w = {
 		.out = out,
 		.indent = label_width(t, o) + LABEL_GAP,
-		.width = out->width ? out->width : WIDTH_UNKNOWN,
+		.width = out->width,
 	};
 
 	for (size_t i = 0; i < o->n; i++)

@@ -41,26 +41,39 @@ static void cell_write_csv(const struct column *c, const struct cell *v,
 		sink_number(out, v->number);
 }
 
+static void record_write(const struct table *t, size_t row, struct buf *scratch,
+			 struct buf *spare, struct sink *out)
+{
+	bool first = true;
+
+	for (size_t c = 0; c < t->ncolumns; c++) {
+		struct cell v;
+
+		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+			continue;
+		buf_clear(scratch);
+		v = t->columns[c].get(t->source, row, scratch);
+		sink_str(out, first ? "" : ",");
+		cell_write_csv(&t->columns[c], &v, spare, out);
+		first = false;
+	}
+	sink_str(out, "\r\n");
+}
+
 void table_write_csv(const struct table *t, const struct row_order *o, struct sink *out)
 {
 	struct buf scratch = { 0 }, spare = { 0 };
+	bool first = true;
 
 	for (size_t c = 0; c < t->ncolumns; c++) {
-		sink_str(out, c ? "," : "");
-		sink_str(out, t->columns[c].name);
+		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+			continue;
+		sink_printf(out, first ? "%s" : ",%s", t->columns[c].name);
+		first = false;
 	}
 	sink_str(out, "\r\n");
-	for (size_t i = 0; i < o->n; i++) {
-		for (size_t c = 0; c < t->ncolumns; c++) {
-			struct cell v;
-
-			buf_clear(&scratch);
-			v = t->columns[c].get(t->source, row_order_at(o, i), &scratch);
-			sink_str(out, c ? "," : "");
-			cell_write_csv(&t->columns[c], &v, &spare, out);
-		}
-		sink_str(out, "\r\n");
-	}
+	for (size_t i = 0; i < o->n; i++)
+		record_write(t, row_order_at(o, i), &scratch, &spare, out);
 	buf_release(&scratch);
 	buf_release(&spare);
 }

@@ -3,8 +3,9 @@
  * Tables for people. Rows are pulled twice: once to learn how wide each column is and
  * whether it says anything at all, once to print. Nothing is kept of them in between.
  *
- * What is too wide for the terminal is made to fit by cutting text columns, the widest
- * first; addresses and numbers are never cut, so the worst terminal still tells the truth.
+ * What is too wide for the terminal is made to fit by leaving out columns that said they
+ * can be spared, then by cutting text columns, the widest first; addresses and numbers are
+ * never cut, so the worst terminal still tells the truth.
  * Without a terminal nothing is cut, and a text that is wider than most just overflows.
  */
 #include "out/out_int.h"
@@ -95,29 +96,42 @@ static void shape_column(struct text_writer *w, size_t c)
 	s->width = (unsigned)max_u64(s->width, strlen(column->name));
 }
 
-static void shapes_fit(struct text_writer *w)
+static unsigned shapes_width(const struct text_writer *w)
 {
 	unsigned all = 0;
 
 	for (size_t c = 0; c < w->t->ncolumns; c++)
 		if (w->shapes[c].width)
 			all += w->shapes[c].width + (all ? GAP : 0);
-	while (w->out->width && all > w->out->width) {
-		struct shape *widest = NULL;
+	return all;
+}
 
-		for (size_t c = 0; c < w->t->ncolumns; c++)
-			if (column_is_text(&w->t->columns[c]) &&
-			    (!widest || w->shapes[c].width > widest->width))
-				widest = &w->shapes[c];
-		if (!widest || widest->width <= NARROWEST)
-			return;
-		widest->width--;
-		all--;
-	}
-	for (size_t c = 0; !w->out->width && c < w->t->ncolumns; c++)
+/* The widest column that may be cut, or NULL. */
+static struct shape *widest_text(const struct text_writer *w)
+{
+	struct shape *widest = NULL;
+
+	for (size_t c = 0; c < w->t->ncolumns; c++)
+		if (column_is_text(&w->t->columns[c]) &&
+		    (!widest || w->shapes[c].width > widest->width))
+			widest = &w->shapes[c];
+	return widest && widest->width > NARROWEST ? widest : NULL;
+}
+
+static void shapes_fit(struct text_writer *w)
+{
+	unsigned room = w->out->width;
+	struct shape *widest;
+
+	for (size_t c = 0; !room && c < w->t->ncolumns; c++)
 		if (column_is_text(&w->t->columns[c]))
 			w->shapes[c].width =
 				(unsigned)min_u64(w->shapes[c].width, WIDEST);
+	for (size_t c = w->t->ncolumns; room && c > 0 && shapes_width(w) > room; c--)
+		if (w->t->columns[c - 1].flags & COLUMN_IF_ROOM)
+			w->shapes[c - 1].width = 0;
+	while (room && shapes_width(w) > room && (widest = widest_text(w)))
+		widest->width--;
 }
 
 /* Bytes of s that fill at most `width` columns. */

@@ -16,7 +16,8 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_summary, &cmd_top, &cmd_blocks, &cmd_check, &cmd_help, &cmd_version, NULL,
+	&cmd_summary, &cmd_top,        &cmd_blocks,   &cmd_check,   &cmd_hexdump,
+	&cmd_help,    &cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
 /* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
@@ -59,11 +60,30 @@ static const struct golden goldens[] = {
 	{ "check.txt", { "check", "4711" }, 0 },
 	{ "check.json", { "check", "4711", "--json" }, 0 },
 	{ "check.csv", { "check", "4711", "--csv" }, 0 },
+	{ "hexdump.txt", { "hexdump", "4711", "0x555555560ff4", "40" }, 0 },
+	{ "hexdump-star.txt", { "hexdump", "4711", "0x555555560ff0", "8K" }, 0 },
+	{ "hexdump-hole.txt", { "hexdump", "4711", "0x10000", "0x3000" }, 1 },
+	{ "hexdump.json", { "hexdump", "4711", "0x555555561ff8", "64", "--json" }, 0 },
+	{ "hexdump.csv", { "hexdump", "4711", "0x555555561ff8", "64", "--csv" }, 0 },
+	{ "nothing.txt", { "hexdump", "4711" }, 2 },
+	{ "nothing.txt", { "hexdump", "4711", "zero" }, 2 },
+	{ "nothing.txt", { "hexdump", "4711", "0xffffffffffffffff" }, 2 },
+	{ "completion.bash", { "completion", "bash" }, 0 },
+	{ "completion.zsh", { "completion", "zsh" }, 0 },
+	{ "completion.fish", { "completion", "fish" }, 0 },
+	{ "complete-commands.txt", { "complete", "--", "", "" }, 0 },
+	{ "complete-command.txt", { "complete", "--", "", "hel" }, 0 },
+	{ "complete-columns.txt", { "complete", "--", "top\n--sort", "" }, 0 },
+	{ "complete-mode.txt", { "complete", "--", "top\n4711\n--mode\n=", "f" }, 0 },
+	{ "complete-mode-one.txt", { "complete", "--", "top", "--mode=f" }, 0 },
+	{ "complete-options.txt", { "complete", "--", "blocks\n1", "--" }, 0 },
+	{ "complete-options.txt", { "complete", "--", "blocks\n1", "" }, 0 },
+	{ "complete-shells.txt", { "complete", "--", "completion", "" }, 0 },
 	{ "help.txt", { "help" }, 0 },
 	{ "help-blocks.txt", { "help", "blocks" }, 0 },
 	{ "help-blocks.txt", { "blocks", "--help" }, 0 },
-	{ "heapsift.1.scd", { "help", "--scdoc" }, 0 },
-	{ "heapsift-top.1.scd", { "help", "--scdoc", "top" }, 0 },
+	{ "heapsift.1", { "help", "--manual" }, 0 },
+	{ "heapsift-top.1", { "help", "--manual", "top" }, 0 },
 	{ "version.txt", { "--version" }, 0 },
 	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
 	{ "nothing.txt", { "top" }, 2 },
