@@ -196,4 +196,7 @@ struct report {
  * room for it, *cut is set for the caller to say it elsewhere. */
 void report_write(const struct report *r, struct sink *out, bool *cut);
 
+/* What stands below the rows in text: findings, and how the bytes were come by. */
+void report_footer(const struct model *m, struct sink *out);
+
 #endif

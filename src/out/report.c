@@ -290,16 +290,21 @@ static void report_write_text(const struct report *r, const struct row_order *o,
 		table_write_text(&r->table, o, out);
 	cut_say(r, o->n, out);
 	facts_write_text(r, out);
-	if (r->model->findings.n) {
+	report_footer(r->model, out);
+}
+
+void report_footer(const struct model *m, struct sink *out)
+{
+	if (m->findings.n) {
 		sink_char(out, '\n');
-		findings_write_text(r->model, out);
+		findings_write_text(m, out);
 	}
-	if (r->model->processes.n == 0)
+	if (m->processes.n == 0)
 		return;
 	sink_char(out, '\n');
 	sink_look(out, LOOK_FAINT);
-	process_write(r->model, out);
-	taking_write(r->model, out);
+	process_write(m, out);
+	taking_write(m, out);
 	sink_look(out, LOOK_PLAIN);
 	sink_char(out, '\n');
 }

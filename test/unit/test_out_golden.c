@@ -5,6 +5,7 @@
  */
 #include "cmd/cmd.h"
 #include "hand_model.h"
+#include "snap/snap.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_summary, &cmd_top,        &cmd_blocks,   &cmd_check,   &cmd_hexdump,
+	&cmd_summary, &cmd_top,        &cmd_blocks,   &cmd_check,   &cmd_hexdump, &cmd_dump,
 	&cmd_help,    &cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
@@ -86,6 +87,7 @@ static const struct golden goldens[] = {
 	{ "heapsift-top.1", { "help", "--manual", "top" }, 0 },
 	{ "version.txt", { "--version" }, 0 },
 	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
+	{ "nothing.txt", { "dump", "4711" }, 2 },
 	{ "nothing.txt", { "top" }, 2 },
 	{ "nothing.txt", { "topp", "4711" }, 2 },
 	{ "nothing.txt", { "top", "4711", "--json", "--csv" }, 2 },
@@ -175,10 +177,50 @@ static void every_command_prints_what_it_did(void **state)
 	}
 }
 
+static int dump_into(const char *path, const char *option, struct buf *out)
+{
+	const struct golden g = {
+		.argv = { "dump", "4711", "-o", path, "--label", "before", option },
+	};
+
+	buf_clear(out);
+	return run(&g, out);
+}
+
+static void a_dump_is_said_and_refused(void **state)
+{
+	char folder[] = "/tmp/heapsift-dump-XXXXXX", path[64], nowhere[64];
+	struct buf out = { 0 };
+	struct model *m;
+	struct err e;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/one.hsift", folder);
+	snprintf(nowhere, sizeof(nowhere), "%s/no/one.hsift", folder);
+	assert_int_equal(dump_into(path, NULL, &out), 0);
+	assert_non_null(strstr(out.s, "/one.hsift: "));
+	assert_non_null(strstr(out.s, "55 blocks\n"));
+	assert_non_null(
+		strstr(out.s, "\nPID 4711 (orderbook) \"before\" · fork snapshot"));
+	assert_true(snap_read(path, &m, &e));
+	assert_int_equal(m->blocks.n, 55);
+	assert_int_equal(m->previews.n, 55);
+	model_free(m);
+	assert_int_equal(dump_into(path, NULL, &out), 2); /* it is there */
+	assert_int_equal(dump_into(path, "--no-values", &out), 2);
+	assert_int_equal(dump_into(path, "--force", &out), 0);
+	assert_int_equal(dump_into(nowhere, NULL, &out), 4);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0); /* nothing else was left */
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_prints_what_it_did),
+		cmocka_unit_test(a_dump_is_said_and_refused),
 	};
 
 	setenv("COLUMNS", "80", 1);

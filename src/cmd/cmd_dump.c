@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include "snap/snap.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct dump_args {
+	const char *target, *output, *label;
+	bool no_values, force;
+};
+
+static const struct opt dump_opts[] = {
+	OPT_STRING('o', "output", struct dump_args, output, "FILE", OFFER_FILE,
+		   "the snapshot to write, say before.hsift; - is standard output"),
+	OPT_STRING(0, "label", struct dump_args, label, "TEXT", OFFER_NOTHING,
+		   "a word on it, shown with every answer"),
+	OPT_FLAG(0, "no-values", struct dump_args, no_values,
+		 "leave out what blocks hold: previews"),
+	OPT_FLAG(0, "force", struct dump_args, force, "replace FILE if it is there"),
+};
+
+static const struct opt dump_args[] = {
+	ARG_STRING("TARGET", struct dump_args, target, OFFER_TARGET,
+		   "a process (its PID) or a file"),
+};
+
+static bool is_stdout(const struct dump_args *a)
+{
+	return a->output[0] == '-' && a->output[1] == 0;
+}
+
+static struct snap_options snap_options_of(const struct dump_args *a)
+{
+	return (struct snap_options){
+		.path = is_stdout(a) ? NULL : a->output,
+		.fd = STDOUT_FILENO,
+		.force = a->force,
+		.no_values = a->no_values,
+	};
+}
+
+static bool dump_check(const void *args, struct err *e)
+{
+	const struct dump_args *a = args;
+	struct snap_options o;
+
+	if (!a->output)
+		return fail(e, ERR_USAGE,
+			    "dump: -o FILE is missing\n"
+			    "try 'heapsift help dump'");
+	if (is_stdout(a))
+		return !isatty(STDOUT_FILENO) ||
+		       fail(e, ERR_USAGE,
+			    "dump: will not write a snapshot to a terminal");
+	o = snap_options_of(a);
+	return snap_may_write(&o, e);
+}
+
+/* "wrote orders.hsift: 1.2 MiB, 312,408 blocks" and what stands below every answer. */
+static void dump_tell(const struct context *cx, const struct dump_args *a,
+		      struct sink *out)
+{
+	struct buf line = { 0 };
+	struct stat st;
+
+	sink_str(out, "wrote ");
+	sink_escaped(out, str_of(a->output));
+	buf_str(&line, ": ");
+	if (stat(a->output, &st) == 0) {
+		bytes_show(&line, (uint64_t)st.st_size, out->exact);
+		buf_str(&line, ", ");
+	}
+	count_show(&line, cx->model->blocks.n);
+	buf_str(&line, " blocks\n");
+	sink_add(out, line.s, line.n);
+	buf_release(&line);
+	report_footer(cx->model, out);
+}
+
+static bool dump_run(struct context *cx, const void *args, struct sink *out,
+		     struct err *e)
+{
+	const struct dump_args *a = args;
+	const struct snap_options o = snap_options_of(a);
+	const struct collect_options needs = { .previews = !a->no_values, .edges = true };
+	struct model *m;
+
+	if (!context_open(cx, a->target, &needs, e))
+		return false;
+	m = cx->model;
+	if (a->label && m->processes.n > 0)
+		m->processes.label[0] = model_intern(m, str_of(a->label));
+	if (!snap_write(m, &o, e))
+		return false;
+	if (!is_stdout(a))
+		dump_tell(cx, a, out);
+	return true;
+}
+
+const struct command cmd_dump = {
+	.name = "dump",
+	.group = GROUP_KEEP,
+	.brief = "write a snapshot, which every command takes as TARGET",
+	.text = "Keeps all that heapsift knows of the target at this moment in one file, "
+		"readable by its owner alone. An interrupted dump leaves no file. What "
+		"blocks hold can be secret: --no-values leaves it out.",
+	.example = "dump 1234 -o before.hsift --label 'before the load test'",
+	.example_text = "then: heapsift top before.hsift",
+	.flags = COMMAND_LIVE,
+	.args = dump_args,
+	.nargs = countof(dump_args),
+	.opts = dump_opts,
+	.nopts = countof(dump_opts),
+	.args_size = sizeof(struct dump_args),
+	.check = dump_check,
+	.run = dump_run,
+};
