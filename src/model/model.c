@@ -63,6 +63,13 @@ void model_table_resize(struct model *m, const struct model_table_def *t, size_t
 {
 	struct any_table *table = table_of(m, t);
 
+	if (table->cap ==
+	    0) { /* the kernel's zeroes: no page is touched before it is used */
+		for (size_t c = 0; c < t->ncolumns && rows > 0; c++)
+			table->columns[c] = xcalloc(rows, t->columns[c].size);
+		table->n = table->cap = rows;
+		return;
+	}
 	model_table_reserve(m, t, rows);
 	for (size_t c = 0; c < t->ncolumns && rows > table->n; c++) {
 		size_t size = t->columns[c].size;
