@@ -12,11 +12,14 @@ must_check bool live_read_regions(struct mem *m, pid_t pid, char **text);
 must_check bool live_read_threads(struct mem *m, pid_t pid);
 /* comm of a thread, "" when it is gone. */
 void live_thread_name(pid_t tid, char name[16]);
+/* rss and swap of all and of each region, by the smaps of the process as it is now. */
+must_check bool live_account(struct mem *m, pid_t pid, struct err *e);
+/* Page states of the regions that `which` picks, as process `pid` has them. */
+typedef bool live_region_fn(const struct mem_region *r);
+void live_scan_pages(struct mem *m, pid_t pid, live_region_fn *which);
+bool live_every_region(const struct mem_region *r);
 /* pread of /proc/PID/mem up to the first hole. */
 size_t live_pread(int fd, taddr at, void *dst, size_t len);
-
-/* Opens /proc/PID/mem for reading, or says what stands in the way, with the cure. */
-must_check bool live_open_mem(pid_t pid, int *fd, struct err *e);
 
 /* Where a system call can be injected into a running process; false: nowhere. */
 must_check bool spots_find(const struct mem *running, struct frame_spots *spots);

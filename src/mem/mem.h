@@ -48,8 +48,10 @@ enum { MEM_GPRS = 15 }; /* rax rbx rcx rdx rsi rdi rbp r8..r15 */
 
 struct mem_thread {
 	pid_t tid;
-	bool has_regs;     /* false: could not be asked (frozen, traced by another) */
-	taddr pc, sp, tls; /* rip, rsp, fs_base */
+	/* False: it could not be asked (running, frozen, traced by another). pc and sp may be
+	 * known all the same; tls and gpr are not. */
+	bool has_regs;
+	taddr pc, sp, tls; /* rip, rsp, fs_base; 0 unknown */
 	uint64_t gpr[MEM_GPRS];
 	char name[16]; /* comm */
 };
@@ -98,6 +100,7 @@ struct mem_live_options {
 	enum snapshot_mode mode;
 	mem_quiet_fn *is_quiet; /* may be NULL */
 	void *quiet_context;
+	unsigned max_child_s; /* the child is ended at this age; 0: never */
 	/* For tests that kill us at every moment: the phase the dump is in, written by the
 	 * guardian and the tool into memory they share. NULL in real life. */
 	volatile uint32_t *phase;

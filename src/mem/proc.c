@@ -126,6 +126,8 @@ bool proc_status_read(pid_t pid, struct proc_status *out)
 	out->blocked = field_number(text.s, "SigBlk", 16);
 	out->cap_effective = field_number(text.s, "CapEff", 16);
 	out->rss = field_number(text.s, "VmRSS", 10) * 1024;
+	out->switches = field_number(text.s, "voluntary_ctxt_switches", 10) +
+			field_number(text.s, "nonvoluntary_ctxt_switches", 10);
 	parse_ns_pid(text.s, out);
 	parse_flags(text.s, out);
 	buf_release(&text);

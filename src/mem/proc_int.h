@@ -26,6 +26,7 @@ struct proc_status {
 	uint64_t pending, blocked; /* signals: pending for the thread or the process */
 	uint64_t cap_effective;
 	uint64_t rss;      /* bytes */
+	uint64_t switches; /* how often it gave up the processor */
 	pid_t ns_pid;      /* its pid in its own, innermost pid namespace */
 	unsigned ns_depth; /* how many namespaces below ours */
 };

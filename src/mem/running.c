@@ -2,6 +2,8 @@
 /* A process read while it runs: addresses and files are true, values may be torn. */
 #include "mem/live_int.h"
 
+#include "mem/access_int.h"
+#include "mem/pages_int.h"
 #include "mem/proc_int.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 
 struct running {
 	struct mem mem;
+	pid_t pid;
 	int fd;
 	char *names; /* the text of maps */
 };
@@ -56,6 +59,46 @@ bool live_read_threads(struct mem *m, pid_t pid)
 	return true;
 }
 
+bool live_account(struct mem *m, pid_t pid, struct err *e)
+{
+	struct smaps smaps;
+
+	if (!smaps_read(pid, &smaps))
+		return fail(e, ERR_PROCESS,
+			    "process %d exited before its memory was counted", (int)pid);
+	smaps_apply(&smaps, m, 0);
+	smaps_release(&smaps);
+	if (smaps_rollup(pid, m))
+		return true;
+	m->rss = m->swap = 0; /* before Linux 4.14: the sum is as good as it gets */
+	for (size_t i = 0; i < m->nregions; i++) {
+		m->rss += m->regions[i].rss;
+		m->swap += m->regions[i].swap;
+	}
+	return true;
+}
+
+bool live_every_region(const struct mem_region *r)
+{
+	return !(r->flags & REGION_IO);
+}
+
+void live_scan_pages(struct mem *m, pid_t pid, live_region_fn *which)
+{
+	struct page_scan *scan = page_scan_open(pid, false);
+
+	if (!scan)
+		return;
+	for (size_t i = 0; i < m->nregions; i++) {
+		const struct mem_region *r = &m->regions[i];
+
+		if (which(r) && (r->rss || r->swap || !page_scan_is_slow(scan)))
+			page_scan_range(scan, r->start, r->end);
+	}
+	page_scan_close(scan, m);
+	m->has_pages = true;
+}
+
 size_t live_pread(int fd, taddr at, void *dst, size_t len)
 {
 	size_t done = 0;
@@ -72,22 +115,16 @@ size_t live_pread(int fd, taddr at, void *dst, size_t len)
 	return done;
 }
 
-bool live_open_mem(pid_t pid, int *fd, struct err *e)
-{
-	*fd = proc_open(pid, "mem", O_RDONLY);
-	if (*fd >= 0)
-		return true;
-	if (errno == ENOENT || errno == ESRCH)
-		return fail(e, ERR_PROCESS, "there is no process %d", (int)pid);
-	return fail(e, ERR_PROCESS, "cannot read the memory of process %d: %s", (int)pid,
-		    strerror(errno));
-}
-
 static size_t running_copy(const struct mem *m, const struct mem_region *r, taddr at,
 			   void *dst, size_t len)
 {
 	(void)r;
 	return live_pread(((const struct running *)m)->fd, at, dst, len);
+}
+
+static bool running_account(struct mem *m, struct err *e)
+{
+	return live_account(m, ((struct running *)m)->pid, e);
 }
 
 static void running_close(struct mem *m)
@@ -99,8 +136,11 @@ static void running_close(struct mem *m)
 	free(r);
 }
 
-static const struct mem_ops running_ops = { .copy = running_copy,
-					    .close = running_close };
+static const struct mem_ops running_ops = {
+	.copy = running_copy,
+	.account = running_account,
+	.close = running_close,
+};
 
 bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 {
@@ -108,8 +148,10 @@ bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 
 	r->mem.ops = &running_ops;
 	r->mem.mode = MODE_NOSTOP;
+	r->mem.quiet = true;
+	r->pid = pid;
 	r->fd = -1;
-	if (!live_open_mem(pid, &r->fd, e)) {
+	if (!access_open_mem(pid, &r->fd, e)) {
 		mem_close(&r->mem);
 		return false;
 	}

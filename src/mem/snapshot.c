@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The consistent view of a live process. What can be found out beforehand is (while the
- * target runs): what forbids a fork, where code for an injected call lies. Then
+ * target runs): does it stand by itself, what forbids a fork, where code for an injected
+ * call lies. Then
  *
  *	stop -> read maps, ask is_quiet -+-> not quiet: let go, wait 5 ms, stop again
  *	                                 +-> fork: the target runs, its child is read
  *	                                 +-> stay: the target is read, until mem_release
+ *
+ * A target that stands by itself, frozen or held by another tracer, is read as it stands:
+ * no guardian is needed, and none could do anything.
  */
+#include "mem/access_int.h"
 #include "mem/guardian_int.h"
 #include "mem/live_int.h"
 #include "mem/proc_int.h"
+#include "mem/saved_int.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { ATTEMPTS = 3, RETRY_NS = 5000000 };
 
@@ -23,14 +31,27 @@ struct snapshot {
 	pid_t pid;
 	int fd; /* /proc/N/mem of the target, or of its child */
 	char *names;
-	struct guardian *guardian;
-	bool held; /* the target or its child is still there for us */
+	struct guardian *guardian; /* NULL: the target stands by itself */
+	struct saved saved;
+	bool held;         /* the target or its child is still there for us */
+	uint64_t switches; /* without a guardian: of the target, when it was opened */
 	struct err lost;
+	volatile uint32_t *phase;
 };
 
 static struct snapshot *snapshot_of(const struct mem *m)
 {
 	return (struct snapshot *)(uintptr_t)m;
+}
+
+print_like(2, 3) static void note(struct snapshot *s, const char *fmt, ...)
+{
+	size_t n = strlen(s->mem.note);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->mem.note + n, sizeof(s->mem.note) - n, fmt, ap);
+	va_end(ap);
 }
 
 /* ---- the source ---- */
@@ -45,16 +66,43 @@ static void uncover(const struct snapshot *s, taddr at, uint8_t *dst, size_t len
 		memcpy(dst + (from - at), c.bytes + (from - c.at), (size_t)(to - from));
 }
 
+static size_t child_copy(const struct snapshot *s, taddr at, uint8_t *dst, size_t len)
+{
+	size_t n, told;
+
+	if (s->saved.n) {
+		told = saved_copy(&s->saved, at, dst, len, &n);
+		if (told)
+			return n;
+	}
+	n = live_pread(s->fd, at, dst, len);
+	uncover(s, at, dst, n);
+	return n;
+}
+
 static size_t snapshot_copy(const struct mem *m, const struct mem_region *r, taddr at,
 			    void *dst, size_t len)
 {
 	const struct snapshot *s = snapshot_of(m);
-	size_t n = live_pread(s->fd, at, dst, len);
 
 	(void)r;
 	if (m->mode == MODE_FORK)
-		uncover(s, at, dst, n);
-	return n;
+		return child_copy(s, at, dst, len);
+	return live_pread(s->fd, at, dst, len);
+}
+
+/* It stood by itself all the time, if none of its threads ran since. */
+static void check_still(struct snapshot *s)
+{
+	uint64_t switches;
+	pid_t tracer;
+
+	if (access_stillness(s->pid, &switches, &tracer) == STILL_NOT ||
+	    switches != s->switches) {
+		if (fail(&s->lost, ERR_PROCESS,
+			 "process %d went on while it was read\ntry again", (int)s->pid))
+			return;
+	}
 }
 
 static void snapshot_release(struct mem *m)
@@ -64,19 +112,35 @@ static void snapshot_release(struct mem *m)
 	if (!s->held)
 		return;
 	s->held = false;
-	if (!guardian_end(s->guardian, &s->lost))
+	if (!s->guardian)
+		check_still(s);
+	else if (!guardian_end(s->guardian, &s->lost))
 		assert(s->lost.kind != ERR_NONE);
-	m->pause_ns = guardian_pause_ns(s->guardian);
+	if (s->guardian)
+		m->pause_ns = guardian_pause_ns(s->guardian);
+	if (s->phase)
+		*s->phase = PHASE_AFTER;
+}
+
+static bool is_not_anon(const struct mem_region *r)
+{
+	return !(r->flags & REGION_IO) && !region_is_anon(r);
 }
 
 static bool snapshot_account(struct mem *m, struct err *e)
 {
 	struct snapshot *s = snapshot_of(m);
 
-	if (s->lost.kind == ERR_NONE)
-		return true;
-	*e = s->lost;
-	return false;
+	if (s->lost.kind != ERR_NONE) {
+		*e = s->lost;
+		return false;
+	}
+	if (!live_account(m, s->pid, e))
+		return false;
+	/* A fork maps few pages of files: theirs are the target's own. */
+	if (m->mode == MODE_FORK)
+		live_scan_pages(m, s->pid, is_not_anon);
+	return true;
 }
 
 static void snapshot_close(struct mem *m)
@@ -85,6 +149,7 @@ static void snapshot_close(struct mem *m)
 
 	autoclose_fd(&s->fd);
 	guardian_free(s->guardian);
+	saved_release(&s->saved);
 	free(s->names);
 	free(s);
 }
@@ -96,7 +161,33 @@ static const struct mem_ops snapshot_ops = {
 	.close = snapshot_close,
 };
 
-/* ---- taking it ---- */
+/* ---- taking it from a running target ---- */
+
+/* What was found out while it ran. */
+struct before {
+	struct smaps smaps;
+	struct fork_verdict fork;
+	struct frame_spots spots;
+};
+
+static bool find_out(struct snapshot *s, const struct mem *running, bool may_fork,
+		     struct before *b, struct err *e)
+{
+	*b = (struct before){ 0 };
+	if (!smaps_read(s->pid, &b->smaps))
+		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+	if (!may_fork)
+		return true;
+	access_fork_verdict(s->pid, &b->smaps, running, &b->fork);
+	if (b->fork.is_possible && !spots_find(running, &b->spots)) {
+		b->fork.is_possible = false;
+		snprintf(b->fork.why, sizeof(b->fork.why),
+			 "it has no code to make a system call with");
+	}
+	if (b->fork.is_possible)
+		saved_prepare(&s->saved, &b->smaps);
+	return true;
+}
 
 static void take_threads(struct snapshot *s)
 {
@@ -109,36 +200,31 @@ static void take_threads(struct snapshot *s)
 	s->mem.nthreads = n;
 }
 
-static void name_threads(struct mem *m)
+static bool read_standing(struct snapshot *s, struct err *e)
 {
-	for (size_t i = 0; i < m->nthreads; i++)
-		live_thread_name(m->threads[i].tid, m->threads[i].name);
-}
-
-static bool stop(struct snapshot *s, struct err *e)
-{
-	if (!guardian_stop(s->guardian, e))
-		return false;
-	s->held = true;
 	autoclose_fd(&s->fd);
-	if (!live_open_mem(s->pid, &s->fd, e))
+	s->fd = -1;
+	if (!access_open_mem(s->pid, &s->fd, e))
 		return false;
-	if (!live_read_regions(&s->mem, s->pid, &s->names))
-		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
-	take_threads(s);
-	return true;
+	return live_read_regions(&s->mem, s->pid, &s->names) ||
+	       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
 }
 
 /* Stops the target, up to three times, until nobody is inside an allocator. */
 static bool stop_quiet(struct snapshot *s, const struct mem_live_options *o,
-		       struct err *e)
+		       const struct smaps *smaps, struct err *e)
 {
 	struct timespec pause = { 0, RETRY_NS };
 
 	for (;;) {
 		s->mem.attempts++;
-		if (!stop(s, e))
+		if (!guardian_stop(s->guardian, e))
 			return false;
+		s->held = true;
+		if (!read_standing(s, e))
+			return false;
+		smaps_apply(smaps, &s->mem, UINT64_MAX);
+		take_threads(s);
 		s->mem.quiet = !o->is_quiet || o->is_quiet(&s->mem, o->quiet_context);
 		if (s->mem.quiet || s->mem.attempts == ATTEMPTS)
 			return true;
@@ -148,51 +234,152 @@ static bool stop_quiet(struct snapshot *s, const struct mem_live_options *o,
 	}
 }
 
+static bool is_child_anon(const struct mem_region *r)
+{
+	return region_is_anon(r) &&
+	       !(r->flags & (REGION_IO | REGION_DONTFORK | REGION_WIPEONFORK));
+}
+
 static bool read_child(struct snapshot *s, pid_t child, struct err *e)
 {
 	autoclose_fd(&s->fd);
 	s->mem.mode = MODE_FORK;
-	return live_open_mem(child, &s->fd, e);
+	s->fd = proc_open(child, "mem", 0);
+	if (s->fd < 0)
+		return fail(e, ERR_PROCESS,
+			    "the copy of process %d was killed before it was read",
+			    (int)s->pid);
+	live_scan_pages(&s->mem, child, is_child_anon);
+	note(s, "fork");
+	if (s->saved.left_out)
+		note(s, "; %llu bytes marked MADV_DONTFORK were too many to copy",
+		     (unsigned long long)s->saved.left_out);
+	return true;
 }
 
-static bool fork_or_stay(struct snapshot *s, enum snapshot_mode mode, struct err *e)
+static bool fork_or_stay(struct snapshot *s, const struct before *b,
+			 const struct mem_live_options *o, struct err *e)
 {
 	struct err why;
 	pid_t child;
 
 	s->mem.mode = MODE_FREEZE;
-	if (mode == MODE_FREEZE) {
-		snprintf(s->mem.note, sizeof(s->mem.note), "freeze, as asked");
-		return true;
+	if (o->mode != MODE_FREEZE && b->fork.is_possible) {
+		saved_take(&s->saved, &s->mem, s->pid, s->fd);
+		if (guardian_fork(s->guardian, &child, &why))
+			return read_child(s, child, e);
+		if (o->mode == MODE_FORK) {
+			*e = why;
+			return err_within(e, "process %d cannot be forked", (int)s->pid);
+		}
+		note(s, "freeze, as it cannot be forked: %.*s",
+		     (int)strcspn(why.text, "\n"), why.text);
+	} else if (o->mode == MODE_FREEZE) {
+		note(s, "freeze, as asked for");
+	} else {
+		note(s, "freeze, as it cannot be forked: %s", b->fork.why);
 	}
-	if (guardian_fork(s->guardian, &child, &why)) {
-		snprintf(s->mem.note, sizeof(s->mem.note), "fork");
-		return read_child(s, child, e);
-	}
-	if (mode == MODE_FORK) {
-		*e = why;
-		return err_within(e, "process %d cannot be forked", (int)s->pid);
-	}
-	snprintf(s->mem.note, sizeof(s->mem.note),
-		 "freeze, as a fork cannot be had: %.180s", why.text);
+	live_scan_pages(&s->mem, s->pid, live_every_region);
 	return true;
+}
+
+static bool take_running(struct snapshot *s, const struct mem_live_options *o,
+			 const struct before *b, struct err *e)
+{
+	struct guardian_plan plan = {
+		.pid = s->pid,
+		.spots = b->spots,
+		.lift_seccomp = b->fork.lift_seccomp,
+		.max_child_s = o->max_child_s,
+		.phase = o->phase,
+	};
+
+	if (o->mode == MODE_FORK && !b->fork.is_possible)
+		return fail(e, ERR_PROCESS, "process %d cannot be forked: %s\n%s%s",
+			    (int)s->pid, b->fork.why, b->fork.cure,
+			    *b->fork.cure ? ", or use --mode=freeze"
+					  : "use --mode=freeze");
+	if (!guardian_start(&plan, &s->guardian, e) || !stop_quiet(s, o, &b->smaps, e) ||
+	    !fork_or_stay(s, b, o, e))
+		return false;
+	s->mem.pause_ns = guardian_pause_ns(s->guardian);
+	for (size_t i = 0; i < s->mem.nthreads; i++)
+		live_thread_name(s->mem.threads[i].tid, s->mem.threads[i].name);
+	return true;
+}
+
+/* ---- taking it from one that stands by itself ---- */
+
+/* "running", or "NR ARGS... SP PC" of a thread that does not run. */
+static void ask_place(struct mem_thread *t)
+{
+	struct buf text = { 0 };
+	const char *sp;
+
+	if (proc_read(t->tid, "syscall", &text) && (sp = strrchr(text.s, ' '))) {
+		t->pc = strtoull(sp, NULL, 16);
+		while (sp > text.s && sp[-1] != ' ')
+			sp--;
+		t->sp = strtoull(sp, NULL, 16);
+	}
+	buf_release(&text);
+}
+
+static bool take_still(struct snapshot *s, const struct mem_live_options *o,
+		       const char *why, struct err *e)
+{
+	if (o->mode == MODE_FORK)
+		return fail(e, ERR_PROCESS,
+			    "process %d cannot be forked: it is %s\nuse --mode=freeze",
+			    (int)s->pid, why);
+	if (!read_standing(s, e) || !live_read_threads(&s->mem, s->pid))
+		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+	s->held = true;
+	s->mem.mode = MODE_FREEZE;
+	s->mem.attempts = 1;
+	for (size_t i = 0; i < s->mem.nthreads; i++)
+		ask_place(&s->mem.threads[i]);
+	live_scan_pages(&s->mem, s->pid, live_every_region);
+	s->mem.quiet = !o->is_quiet || o->is_quiet(&s->mem, o->quiet_context);
+	note(s, "read as it stands: it is %s", why);
+	return true;
+}
+
+static void tracer_words(pid_t tracer, char *out, size_t cap)
+{
+	char name[16];
+
+	live_thread_name(tracer, name);
+	snprintf(out, cap, "traced by process %d (%s)", (int)tracer, name);
 }
 
 static bool take(struct snapshot *s, const struct mem_live_options *o,
 		 const struct mem *running, struct err *e)
 {
-	struct guardian_plan plan = { .pid = s->pid, .phase = o->phase };
-	enum snapshot_mode mode = o->mode;
+	struct before before;
+	char words[64];
+	pid_t tracer;
+	bool taken;
 
-	if (mode != MODE_FREEZE && !spots_find(running, &plan.spots) && mode == MODE_FORK)
-		return fail(e, ERR_PROCESS, "no code to make a system call with");
-	if (!guardian_start(&plan, &s->guardian, e))
-		return false;
-	if (!stop_quiet(s, o, e) || !fork_or_stay(s, mode, e))
-		return false;
-	s->mem.pause_ns = guardian_pause_ns(s->guardian);
-	name_threads(&s->mem);
-	return true;
+	switch (access_stillness(s->pid, &s->switches, &tracer)) {
+	case STILL_FROZEN:
+		return take_still(s, o, "frozen by its cgroup", e);
+	case STILL_TRACED:
+		tracer_words(tracer, words, sizeof(words));
+		return take_still(s, o, words, e);
+	case TRACED_RUNNING:
+		tracer_words(tracer, words, sizeof(words));
+		return fail(e, ERR_PROCESS,
+			    "process %d is %s, so nobody else can stop it\n"
+			    "end that tracer (gdb: detach), or use --mode=nostop",
+			    (int)s->pid, words);
+	case STILL_NOT:
+		break;
+	}
+	taken = find_out(s, running, o->mode != MODE_FREEZE, &before, e) &&
+		take_running(s, o, &before, e);
+	smaps_release(&before.smaps);
+	return taken;
 }
 
 bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out,
@@ -205,6 +392,9 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	if (!mem_open_running(pid, &running, e))
 		return false;
 	if (o->mode == MODE_NOSTOP) {
+		live_scan_pages(running, pid, live_every_region);
+		snprintf(running->note, sizeof(running->note),
+			 "nostop, as asked for: values may be torn");
 		*out = running;
 		return true;
 	}
@@ -212,7 +402,11 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	s->mem.ops = &snapshot_ops;
 	s->pid = pid;
 	s->fd = -1;
-	taken = take(s, o, running, e);
+	s->phase = o->phase;
+	if (pid == getpid())
+		taken = fail(e, ERR_PROCESS, "process %d is heapsift itself", (int)pid);
+	else
+		taken = take(s, o, running, e);
 	mem_close(running);
 	if (!taken) {
 		mem_close(&s->mem);

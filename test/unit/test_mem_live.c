@@ -135,11 +135,169 @@ static void a_freeze_holds_one_moment_while_the_target_stands(void **state)
 	check_moment(MODE_FREEZE);
 }
 
+/* A target with pages of every kind, at the same addresses as in the test itself. */
+struct kinds {
+	uint8_t *anon;   /* 64 pages: 0-9 written, 10-19 only read, the rest untouched */
+	uint8_t *secret; /* 4 pages, DONTFORK: page 1 says "secret", page 3 untouched */
+	uint8_t *wiped;  /* 2 pages, WIPEONFORK: "wiped" */
+	uint8_t *guard;  /* 3 pages: the second is a guard, when the kernel has them */
+	bool has_guard;
+};
+
+enum { GUARD_INSTALL = 102 }; /* MADV_GUARD_INSTALL, Linux 6.13 */
+
+static uint8_t *map_pages(size_t pages)
+{
+	/* A neighbour that cannot be read keeps the region apart from others. */
+	uint8_t *p = mmap(NULL, (pages + 2) * 4096, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(p + 4096, pages * 4096, PROT_READ | PROT_WRITE);
+	return p + 4096;
+}
+
+static pid_t start_kinds(struct kinds *k, char run_state)
+{
+	pid_t pid;
+	int ready[2];
+	char byte;
+
+	k->anon = map_pages(64);
+	k->secret = map_pages(4);
+	k->wiped = map_pages(2);
+	k->guard = map_pages(3);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		memset(k->anon, 1, 10 * 4096);
+		for (int i = 10; i < 20; i++)
+			(void)*(volatile uint8_t *)(k->anon + i * 4096);
+		madvise(k->secret, 4 * 4096, MADV_DONTFORK);
+		memset(k->secret, 3, 3 * 4096);
+		strcpy((char *)k->secret + 4096, "secret");
+		madvise(k->wiped, 2 * 4096, MADV_WIPEONFORK);
+		strcpy((char *)k->wiped, "wiped");
+		memset(k->guard, 5, 3 * 4096);
+		byte = madvise(k->guard + 4096, 4096, GUARD_INSTALL) == 0;
+		if (write(ready[1], &byte, 1) == 1 && run_state == 'T')
+			raise(SIGSTOP);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	k->has_guard = byte;
+	close(ready[0]);
+	close(ready[1]);
+	for (int i = 0; i < 1000 && state_of(pid) != run_state; i++)
+		usleep(1000);
+	assert_int_equal(state_of(pid), run_state);
+	return pid;
+}
+
+/* Bytes of the runs in [start, end) that count in RSS. */
+static uint64_t bytes_in_runs(const struct mem *m, taddr start, taddr end)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < m->npages; i++) {
+		const struct page_run *run = &m->pages[i];
+		taddr run_end = run->start + run->count * 4096;
+		taddr from = run->start > start ? run->start : start;
+		taddr to = run_end < end ? run_end : end;
+
+		if (from < to && (run->state == PAGE_RESIDENT || run->state == PAGE_FILE))
+			bytes += to - from;
+	}
+	return bytes;
+}
+
+static void check_kinds(const struct mem *m, const struct kinds *k)
+{
+	struct mem_window *w = mem_window_new(m);
+	char text[8];
+	size_t have;
+
+	assert_true(mem_read_string(m, (taddr)k->secret + 4096, text, sizeof(text)));
+	assert_string_equal(text, "secret");
+	assert_string_equal(mem_window_at(w, (taddr)k->secret + 4096, 7, &have),
+			    "secret");
+	assert_int_equal(*mem_window_at(w, (taddr)k->secret + 3 * 4096, 1, &have), 0);
+	assert_string_equal(mem_window_at(w, (taddr)k->wiped, 6, &have), "wiped");
+	assert_int_equal(*mem_window_at(w, (taddr)k->anon + 9 * 4096, 1, &have), 1);
+	assert_int_equal(*mem_window_at(w, (taddr)k->anon + 10 * 4096, 1, &have), 0);
+	assert_int_equal(bytes_in_runs(m, (taddr)k->anon, (taddr)k->anon + 64 * 4096),
+			 10 * 4096);
+	assert_int_equal(*mem_window_at(w, (taddr)k->guard + 4095, 1, &have), 5);
+	if (k->has_guard) {
+		assert_null(mem_window_at(w, (taddr)k->guard + 4096, 1, &have));
+		assert_int_equal(have, 4096);
+		assert_false(mem_read(m, (taddr)k->guard + 4096, text, 1));
+	}
+	assert_int_equal(*mem_window_at(w, (taddr)k->guard + 8192, 4096, &have), 5);
+	mem_window_free(w);
+}
+
+static void every_kind_of_page_is_told(void **state)
+{
+	static const enum snapshot_mode modes[] = { MODE_FORK, MODE_FREEZE, MODE_NOSTOP };
+	struct kinds k;
+	pid_t pid = start_kinds(&k, 'S');
+
+	(void)state;
+	for (size_t i = 0; i < countof(modes); i++) {
+		struct mem *m = take(pid, modes[i]);
+		struct err e;
+
+		assert_true(m->has_pages);
+		check_kinds(m, &k);
+		assert_true(mem_account(m, &e));
+		assert_true(m->rss > 100000);
+		mem_close(m);
+		assert_int_equal(state_of(pid), 'S');
+	}
+	end_target(pid);
+}
+
+static void a_stopped_target_adds_up_to_the_page(void **state)
+{
+	static const enum snapshot_mode modes[] = { MODE_FREEZE, MODE_FORK };
+	struct kinds k;
+	pid_t pid = start_kinds(&k, 'T');
+
+	(void)state;
+	for (size_t i = 0; i < countof(modes); i++) {
+		struct mem *m = take(pid, modes[i]);
+		uint64_t sum = 0;
+		struct err e;
+
+		assert_int_equal(m->mode, modes[i]);
+		check_kinds(m, &k);
+		assert_true(mem_account(m, &e));
+		for (size_t r = 0; r < m->nregions; r++) {
+			const struct mem_region *region = &m->regions[r];
+
+			sum += region->rss;
+			if (bytes_in_runs(m, region->start, region->end) != region->rss)
+				fail_msg("'%s' at %#lx: %lu bytes in runs, rss %lu",
+					 region->name, region->start,
+					 bytes_in_runs(m, region->start, region->end),
+					 region->rss);
+		}
+		assert_int_equal(sum, m->rss);
+		mem_close(m);
+		assert_int_equal(state_of(pid), 'T');
+	}
+	end_target(pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fork_holds_one_moment_while_the_target_runs),
 		cmocka_unit_test(a_freeze_holds_one_moment_while_the_target_stands),
+		cmocka_unit_test(every_kind_of_page_is_told),
+		cmocka_unit_test(a_stopped_target_adds_up_to_the_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

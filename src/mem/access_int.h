@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* May this process be looked into, and how? All asked of /proc, before anything is done. */
+#ifndef MEM_ACCESS_INT_H
+#define MEM_ACCESS_INT_H
+
+#include "base/err.h"
+#include "mem/smaps_int.h"
+#include <sys/types.h>
+
+/* Opens /proc/PID/mem for reading. False: *e says what stands in the way, and the cure. */
+must_check bool access_open_mem(pid_t pid, int *fd, struct err *e);
+
+enum stillness {
+	STILL_NOT,
+	STILL_FROZEN,  /* by its cgroup */
+	STILL_TRACED,  /* each thread in a stop of the tracer that it has */
+	TRACED_RUNNING /* a tracer has it, so we cannot stop it */
+};
+/* Does it stand by itself? *switches changes when one of its threads runs in between. */
+enum stillness access_stillness(pid_t pid, uint64_t *switches, pid_t *tracer);
+
+/* What forbids to fork it. */
+struct fork_verdict {
+	bool is_possible;
+	bool lift_seccomp; /* possible when its seccomp filter is suspended */
+	char why[128];     /* when not: the reason */
+	char cure[128];
+};
+/* `smaps` was read of it while it ran. */
+void access_fork_verdict(pid_t pid, const struct smaps *smaps, const struct mem *running,
+			 struct fork_verdict *out);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mem/smaps_int.h"
+
+#include "mem/proc_int.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* VmFlags that change how we read (Linux Documentation/filesystems/proc.rst). */
+static const struct {
+	char word[3];
+	uint8_t flag;
+} vm_flags[] = {
+	{ "dc", REGION_DONTFORK },   { "wf", REGION_WIPEONFORK },
+	{ "ht", REGION_HUGETLB },    { "um", REGION_USERFAULT },
+	{ "uw", REGION_USERFAULT },  { "ui", REGION_USERFAULT },
+	{ "io", REGION_IO },         { "pf", REGION_IO },
+	{ "gu", REGION_HAS_GUARDS },
+};
+
+static uint8_t parse_vm_flags(const char *at)
+{
+	uint8_t flags = 0;
+
+	for (; *at && *at != '\n'; at += strcspn(at, " \n"), at += strspn(at, " "))
+		for (size_t i = 0; i < countof(vm_flags); i++)
+			if (strncmp(at, vm_flags[i].word, 2) == 0)
+				flags |= vm_flags[i].flag;
+	return flags;
+}
+
+static bool parse_head(const char *line, struct smaps_entry *entry)
+{
+	char *end;
+
+	*entry = (struct smaps_entry){ .start = strtoull(line, &end, 16) };
+	if (end == line || *end != '-')
+		return false;
+	entry->end = strtoull(end + 1, &end, 16);
+	return *end == ' ' && entry->start < entry->end;
+}
+
+static void parse_line(const char *line, struct smaps_entry *entry)
+{
+	if (strncmp(line, "Rss:", 4) == 0)
+		entry->rss = strtoull(line + 4, NULL, 10) * 1024;
+	else if (strncmp(line, "Swap:", 5) == 0)
+		entry->swap = strtoull(line + 5, NULL, 10) * 1024;
+	else if (strncmp(line, "VmFlags:", 8) == 0)
+		entry->flags = parse_vm_flags(line + 8 + strspn(line + 8, " "));
+}
+
+bool smaps_read(pid_t pid, struct smaps *out)
+{
+	struct buf text = { 0 };
+	struct smaps_entry entry;
+	size_t cap = 0;
+
+	*out = (struct smaps){ 0 };
+	if (!proc_read(pid, "smaps", &text)) {
+		buf_release(&text);
+		return false;
+	}
+	for (const char *line = text.s; *line; line += *line == '\n') {
+		if (parse_head(line, &entry)) {
+			if (out->n == cap) {
+				cap = cap ? 2 * cap : 256;
+				out->entries = xrealloc(out->entries, cap, sizeof(entry));
+			}
+			out->entries[out->n++] = entry;
+		} else if (out->n) {
+			parse_line(line, &out->entries[out->n - 1]);
+		}
+		line += strcspn(line, "\n");
+	}
+	buf_release(&text);
+	return true;
+}
+
+void smaps_release(struct smaps *s)
+{
+	free(s->entries);
+	*s = (struct smaps){ 0 };
+}
+
+void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown)
+{
+	size_t e = 0;
+
+	for (size_t i = 0; i < m->nregions; i++) {
+		struct mem_region *r = &m->regions[i];
+		bool seen = false;
+
+		r->rss = r->swap = 0;
+		while (e < s->n && s->entries[e].end <= r->start)
+			e++;
+		/* An entry that spans several regions counts for the first of them. */
+		for (; e < s->n && s->entries[e].start < r->end; e++) {
+			const struct smaps_entry *entry = &s->entries[e];
+
+			seen = true;
+			r->flags |= entry->flags;
+			r->rss += entry->rss;
+			r->swap += entry->swap;
+			if (entry->end > r->end)
+				break;
+		}
+		if (!seen)
+			r->rss = unknown;
+	}
+}
+
+bool smaps_rollup(pid_t pid, struct mem *m)
+{
+	struct buf text = { 0 };
+	const char *rss = NULL, *swap;
+
+	if (proc_read(pid, "smaps_rollup", &text)) {
+		rss = proc_field(text.s, "Rss");
+		swap = proc_field(text.s, "Swap");
+		m->rss = rss ? strtoull(rss, NULL, 10) * 1024 : 0;
+		m->swap = swap ? strtoull(swap, NULL, 10) * 1024 : 0;
+	}
+	buf_release(&text);
+	return rss != NULL;
+}

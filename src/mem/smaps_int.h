@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /proc/PID/smaps: what the kernel only tells by walking page tables (30 ms per GiB), so
+ * never read while a target stands. */
+#ifndef MEM_SMAPS_INT_H
+#define MEM_SMAPS_INT_H
+
+#include "mem/mem_int.h"
+
+struct smaps_entry {
+	taddr start, end;
+	uint8_t flags; /* enum region_flag */
+	uint64_t rss, swap;
+};
+
+struct smaps {
+	struct smaps_entry *entries; /* by address */
+	size_t n;
+};
+
+/* False: the process has gone, or forbids it. */
+must_check bool smaps_read(pid_t pid, struct smaps *out);
+void smaps_release(struct smaps *s);
+
+/* Sets flags, rss and swap of the regions from the entries that overlap them. A region that
+ * no entry overlaps keeps its flags and gets `unknown` as its rss. */
+void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown);
+
+/* Rss and Swap of /proc/PID/smaps_rollup into m. False: it cannot be read. */
+must_check bool smaps_rollup(pid_t pid, struct mem *m);
+
+#endif
