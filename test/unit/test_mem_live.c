@@ -59,6 +59,14 @@ static char state_of(pid_t pid)
 	return strrchr(line, ')') ? strrchr(line, ')')[2] : 0;
 }
 
+/* A thread that was let go is in its state again once it got the processor. */
+static void check_state(pid_t pid, char state)
+{
+	for (int i = 0; i < 5000 && state_of(pid) != state; i++)
+		usleep(1000);
+	assert_int_equal(state_of(pid), state);
+}
+
 static size_t children_of(pid_t pid)
 {
 	char path[64], word[32];
@@ -111,12 +119,12 @@ static void check_moment(enum snapshot_mode mode)
 		assert_non_null(mem_region_at(m, m->threads[0].pc));
 		assert_string_equal(mem_region_at(m, m->threads[0].sp)->name, "[stack]");
 		assert_int_equal(children_of(pid), mode == MODE_FORK);
-		assert_int_equal(state_of(pid), mode == MODE_FORK ? 'R' : 't');
+		check_state(pid, mode == MODE_FORK ? 'R' : 't');
 		assert_true(mem_account(m, &e));
 		assert_true(m->pause_ns > 0 && m->pause_ns < 1000000000);
 		mem_close(m);
 		assert_int_equal(children_of(pid), 0);
-		assert_int_equal(state_of(pid), 'R');
+		check_state(pid, 'R');
 	}
 	assert_true(last > 0);
 	end_target(pid);
@@ -189,9 +197,7 @@ static pid_t start_kinds(struct kinds *k, char run_state)
 	k->has_guard = byte;
 	close(ready[0]);
 	close(ready[1]);
-	for (int i = 0; i < 1000 && state_of(pid) != run_state; i++)
-		usleep(1000);
-	assert_int_equal(state_of(pid), run_state);
+	check_state(pid, run_state);
 	return pid;
 }
 
@@ -254,7 +260,7 @@ static void every_kind_of_page_is_told(void **state)
 		assert_true(mem_account(m, &e));
 		assert_true(m->rss > 100000);
 		mem_close(m);
-		assert_int_equal(state_of(pid), 'S');
+		check_state(pid, 'S');
 	}
 	end_target(pid);
 }
@@ -286,7 +292,7 @@ static void a_stopped_target_adds_up_to_the_page(void **state)
 		}
 		assert_int_equal(sum, m->rss);
 		mem_close(m);
-		assert_int_equal(state_of(pid), 'T');
+		check_state(pid, 'T');
 	}
 	end_target(pid);
 }
