@@ -30,6 +30,8 @@ class Truth:
                 self.freed.append(int(word[1], 16))
             elif word[0] == "mallinfo2":
                 self.info[word[1]] = int(word[2])
+            elif word[0] == "glibc":
+                self.version = tuple(map(int, word[1].split(".")[:2]))
             elif word[0] == "pid":
                 self.pid = int(word[1])
         self.malloc = xml.fromstring("<malloc" + rest[:rest.rindex("end")])
@@ -42,7 +44,7 @@ class Truth:
                      for t in heap.findall("total")}
             system = {s.get("type"): int(s.get("size")) for s in heap.findall("system")}
             count, size = total["rest"]
-            yield system["current"], total["fast"], (count, size - (count - 1))
+            yield system["current"], total.get("fast", (0, 0)), (count, size - (count - 1))
 
     def mmapped(self):
         """malloc_info's own total of mmapped chunks."""
@@ -124,11 +126,14 @@ def compare_arenas(truth, walk):
 
 
 def compare_mmapped(truth, walk):
-    found = walk.totals(MMAPPED, "used")
-    if found != (truth.info["hblks"], truth.info["hblkhd"]):
-        yield f"mmapped {found}, mallinfo says {truth.info}"
-    if found != truth.mmapped():
-        yield f"mmapped {found}, malloc_info says {truth.mmapped()}"
+    """From 2.43 glibc's count of bytes gains 16 at each mremap: less than a page here."""
+    count, size = walk.totals(MMAPPED, "used", "tcache")
+    slack = range(0, 4096, 16) if truth.version >= (2, 43) else (0,)
+    for source, (n, total) in {
+            "mallinfo2": (truth.info["hblks"], truth.info["hblkhd"]),
+            "malloc_info": truth.mmapped()}.items():
+        if count != n or total - size not in slack:
+            yield f"mmapped {count} of {size}, {source} says {n} of {total}"
 
 
 def differences(truth, walk):

@@ -147,8 +147,7 @@ static void check_mmapped(const struct ptm_heap *h, struct model *m)
 {
 	char text[24];
 
-	if (h->places->mp &&
-	    (h->nmmaps != h->want_mmaps || h->mmapped != h->want_mmapped))
+	if (h->places->mp && !ptm_has_all_mmapped(h))
 		model_find_out(
 			m, SEVERITY_DAMAGE, hex(text, h->places->mp),
 			"malloc counts %llu mmapped chunks of %llu bytes, found are "

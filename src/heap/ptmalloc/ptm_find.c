@@ -270,11 +270,12 @@ static bool is_par(const struct mem *mem, const uint8_t *p,
 	uint64_t n = int_at(p, l->n_mmaps), max_n = int_at(p, l->max_n_mmaps);
 	uint64_t bytes = word_at(p, l->mmapped_mem), max = word_at(p, l->max_mmapped_mem);
 	uint64_t base = word_at(p, l->sbrk_base);
+	uint64_t unit = l->mmapped_drifts ? PTM_HEADER : PAGE_SIZE_4K;
 
 	if (n > max_n || bytes > max || (n == 0) != (bytes == 0) ||
 	    (max_n == 0) != (max == 0))
 		return false;
-	if (bytes % PAGE_SIZE_4K || max % PAGE_SIZE_4K || bytes < n * PAGE_SIZE_4K)
+	if (bytes % unit || max % unit || bytes < n * PAGE_SIZE_4K)
 		return false;
 	if (word_at(p, l->tcache_bins) != 64 || word_at(p, l->tcache_count) > UINT16_MAX)
 		return false;

@@ -41,10 +41,15 @@ struct ptm_state_layout {
 	/* Of an mmapped chunk: what its size field leaves out of its mapping, and how many
 	 * bytes of the mapping are not for use. */
 	uint16_t mmap_left_out, mmap_overhead;
+	/* A flag bit in its prev_size: huge pages. */
+	uint16_t mmap_huge;
 };
 
 struct ptm_par_layout {
 	const char *versions, *since;
+	/* mmapped_mem gains 16 bytes at each mremap (glibc 2.43 malloc.c:mremap_chunk takes
+	 * away the chunk's size, which no longer has the header's 16). */
+	bool mmapped_drifts;
 	bool has_fastbins; /* goes with a malloc_state that has them: one release changed both */
 	uint16_t n_mmaps, n_mmaps_max, max_n_mmaps; /* ints */
 	uint16_t mmapped_mem, max_mmapped_mem, sbrk_base, tcache_bins, tcache_max_bytes,
@@ -60,7 +65,7 @@ enum ptm_counts { COUNT_USED, COUNT_FREE }; /* slots in use, or still free */
 
 struct ptm_tcache_layout {
 	const char *versions, *since;
-	uint16_t chunk; /* the size of the chunk it lives in: unlike any other's */
+	uint16_t chunk; /* the least size of the chunk it lives in */
 	uint16_t bins, count_size, entries, size;
 	enum ptm_counts counts;
 };
@@ -74,7 +79,7 @@ extern const size_t ptm_nheap_layouts;
 extern const struct ptm_tcache_layout ptm_tcache_layouts[];
 extern const size_t ptm_ntcache_layouts;
 
-/* NULL: no tcache that anybody has seen lives in a chunk of this size. */
+/* Whose tcache lives in chunks of this size: they differ by far. NULL: nobody's. */
 const struct ptm_tcache_layout *ptm_tcache_layout_of(uint64_t chunk_size);
 
 /* ---- ptm_find.c, ptm_quiet.c: what stays true while the target runs ---- */
@@ -185,6 +190,8 @@ size_t ptm_span_after(const struct ptm_heap *h, taddr at);
 must_check bool ptm_open_arenas(struct ptm_heap *h, struct model *m, struct err *e);
 /* ptm_mmapped.c: mmapped chunks, and pieces of the main arena outside the break. */
 void ptm_open_mappings(struct ptm_heap *h, struct model *m);
+/* Are they as many and as large as mp_ counts? mp_ is known. */
+bool ptm_has_all_mmapped(const struct ptm_heap *h);
 /* ptm_tcache.c: the caches of all threads. */
 void ptm_open_tcaches(struct ptm_heap *h, struct model *m);
 /* ptm_lists.c: what tcaches and fastbins list becomes members. */

@@ -16,7 +16,7 @@ const struct ptm_state_layout ptm_state_layouts[] = {
 	 * counts its own header */
 	{ .versions = "2.43-2.44", .since = "2.43", .fastbins = 0, .top = 8, .bins = 24, .next = 2072,
 	  .attached = 2088, .system_mem = 2096, .max_system_mem = 2104, .size = 2112,
-	  .mmap_left_out = 16, .mmap_overhead = 24 },
+	  .mmap_left_out = 16, .mmap_overhead = 24, .mmap_huge = 1 },
 	/* 2.27 adds have_fastchunks after flags */
 	{ .versions = "2.27-2.42", .since = "2.27", .fastbins = 16, .top = 96, .bins = 112, .next = 2160,
 	  .attached = 2176, .system_mem = 2184, .max_system_mem = 2192, .size = 2200,
@@ -29,7 +29,7 @@ const struct ptm_state_layout ptm_state_layouts[] = {
 
 const struct ptm_par_layout ptm_par_layouts[] = {
 	/* 2.44 drops tcache_unsorted_limit from the end, nothing moves */
-	{ .versions = "2.43-2.44", .since = "2.43", .n_mmaps = 68, .n_mmaps_max = 72, .max_n_mmaps = 76,
+	{ .versions = "2.43-2.44", .since = "2.43", .mmapped_drifts = true, .n_mmaps = 68, .n_mmaps_max = 72, .max_n_mmaps = 76,
 	  .mmapped_mem = 88, .max_mmapped_mem = 96, .sbrk_base = 104, .tcache_bins = 112,
 	  .tcache_max_bytes = 120, .tcache_count = 128, .size = 136 },
 	{ .versions = "2.35-2.42", .since = "2.35", .has_fastbins = true, .n_mmaps = 60, .n_mmaps_max = 64, .max_n_mmaps = 68,
@@ -65,8 +65,13 @@ const size_t ptm_ntcache_layouts = countof(ptm_tcache_layouts);
 
 const struct ptm_tcache_layout *ptm_tcache_layout_of(uint64_t chunk_size)
 {
-	for (size_t i = 0; i < ptm_ntcache_layouts; i++)
-		if (chunk_size == ptm_tcache_layouts[i].chunk)
+	for (size_t i = 0; i < ptm_ntcache_layouts; i++) {
+		uint64_t least = ptm_tcache_layouts[i].chunk;
+
+		/* a rest too small for a chunk of its own stays with it; and 2.42+ may ask
+		 * for the chunk's size where it means the struct's (tcache_init) */
+		if (chunk_size - least <= 2 * PTM_ALIGN)
 			return &ptm_tcache_layouts[i];
+	}
 	return NULL;
 }

@@ -37,6 +37,12 @@ static bool header_at(struct mem_window *w, taddr at, uint64_t header[2])
 	return true;
 }
 
+/* Of an mmapped chunk from its mapping's start. */
+static uint64_t distance(const struct search *s, const uint64_t header[2])
+{
+	return header[0] & ~(uint64_t)s->heap->places->state->mmap_huge;
+}
+
 /* The length of the mapping whose chunk's header this is, 0: it is none. */
 static uint64_t mapping_length(const struct search *s, const uint64_t header[2],
 			       uint64_t left)
@@ -44,34 +50,40 @@ static uint64_t mapping_length(const struct search *s, const uint64_t header[2],
 	uint64_t size = header[1] & ~(uint64_t)PTM_FLAGS;
 	uint64_t length = size + s->heap->places->state->mmap_left_out;
 
-	if (header[0] != 0 || (header[1] & PTM_FLAGS) != PTM_IS_MMAPPED)
+	if (distance(s, header) != 0 || (header[1] & PTM_FLAGS) != PTM_IS_MMAPPED)
 		return 0;
 	if (size < PTM_MIN_CHUNK || length % PAGE_SIZE_4K || length > left)
 		return 0;
 	return length;
 }
 
-/* Where memalign put the chunk in a mapping; the mapping's start if it did not. */
+/* Does memalign's own header stand `offset` bytes into the mapping? */
+static bool is_inner(const struct search *s, taddr start, uint64_t length,
+		     uint64_t offset)
+{
+	uint64_t header[2], size;
+
+	if (offset + PTM_MIN_CHUNK > length ||
+	    !header_at(s->window, start + offset, header))
+		return false;
+	size = header[1] & ~(uint64_t)PTM_FLAGS;
+	return distance(s, header) == offset &&
+	       (header[1] & PTM_FLAGS) == PTM_IS_MMAPPED &&
+	       size + offset + s->heap->places->state->mmap_left_out == length;
+}
+
+/* Where memalign put the chunk in a mapping; the mapping's start if it did not. Up to 2.42
+ * it leaves at least a chunk before it. */
 static taddr inner_chunk(const struct search *s, taddr start, uint64_t length)
 {
-	taddr before = 0;
-
 	for (uint64_t align = 2 * PTM_ALIGN; align < length; align *= 2) {
-		taddr chunk = align_up(start + PTM_HEADER, align) - PTM_HEADER;
-		uint64_t offset, header[2];
+		uint64_t offset =
+			align_up(start + PTM_HEADER, align) - PTM_HEADER - start;
 
-		if (chunk - start < PTM_MIN_CHUNK)
-			chunk += align;
-		offset = chunk - start;
-		if (chunk == before || offset + PTM_MIN_CHUNK > length)
-			continue;
-		before = chunk;
-		if (header_at(s->window, chunk, header) && header[0] == offset &&
-		    (header[1] & PTM_FLAGS) == PTM_IS_MMAPPED &&
-		    (header[1] & ~(uint64_t)PTM_FLAGS) + offset +
-				    s->heap->places->state->mmap_left_out ==
-			    length)
-			return chunk;
+		if (is_inner(s, start, length, offset))
+			return start + offset;
+		if (offset < PTM_MIN_CHUNK && is_inner(s, start, length, offset + align))
+			return start + offset + align;
 	}
 	return start;
 }
@@ -129,6 +141,15 @@ static void take_piece(struct search *s, taddr at, taddr end)
 	main->spans += end - at;
 }
 
+bool ptm_has_all_mmapped(const struct ptm_heap *h)
+{
+	uint64_t drift = h->want_mmapped - h->mmapped;
+
+	if (h->nmmaps != h->want_mmaps || h->mmapped > h->want_mmapped)
+		return false;
+	return drift == 0 || (h->places->par->mmapped_drifts && drift % PTM_HEADER == 0);
+}
+
 static bool has_all_of_main(const struct search *s)
 {
 	const struct ptm_arena *main = &s->heap->arenas[0];
@@ -140,8 +161,7 @@ static bool is_done(const struct search *s)
 {
 	const struct ptm_heap *h = s->heap;
 
-	return h->places->mp && has_all_of_main(s) && h->nmmaps == h->want_mmaps &&
-	       h->mmapped == h->want_mmapped;
+	return h->places->mp && has_all_of_main(s) && ptm_has_all_mmapped(h);
 }
 
 /* What begins at this page, if anything of malloc's: its length. */

@@ -214,7 +214,8 @@ void ptm_open_tcaches(struct ptm_heap *h, struct model *m)
 	for (size_t i = 0; i < REACH_WORDS; i++)
 		if (t->votes[i] >= t->votes[best])
 			best = i;
-	h->nthreads = max_u64(t->n, h->mem->nthreads);
+	/* a control block may outlive its thread */
+	h->nthreads = h->mem->nthreads ? h->mem->nthreads : t->n;
 	for (size_t i = 0; t->votes[best] && i < t->n; i++) {
 		struct ptm_tcache tcache;
 		taddr at = t->tls[i] - REACH + 8 * best;

@@ -223,6 +223,7 @@ static void walk_chunks(struct walk *w)
 	}
 }
 
+/* From 2.43 a tcache with a raised limit may hold one. */
 static void walk_mapping(struct walk *w)
 {
 	const struct ptm_span *s = w->span;
@@ -233,7 +234,7 @@ static void walk_mapping(struct walk *w)
 		.addr = s->chunk + PTM_HEADER,
 		.size = footprint - before - header,
 		.extra = before + header,
-		.state = BLOCK_USED,
+		.state = membership(w, s->chunk) ? BLOCK_TCACHE : BLOCK_USED,
 		.arena = BLOCK_MMAPPED,
 	};
 

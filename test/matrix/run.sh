@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The heap fixtures in other Debian releases, with their own glibc, looked into from here;
+# and our layout tables against the debug information of each of these glibcs.
+#
+#   test/matrix/run.sh [ROOT...]     all roots of the table below without arguments
+#
+# Needs root, mmdebstrap, gdb, and the package mirror that apt is configured with. Roots
+# are kept in ${XDG_CACHE_HOME:-~/.cache}/heapsift-roots, about 400 MB each.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=$top/${BUILD:-build}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/heapsift-roots
+packages=gcc,libc6-dev,libc6-dbg
+work=$(mktemp -d)
+target= # the program that runs in a root, while it does
+
+finish()
+{
+	if [ -n "$target" ]; then kill -9 "$target" 2>/dev/null || true; fi
+	rm -rf "$work"
+}
+trap finish EXIT
+
+# name, suite, and the suite that its libc is taken from
+roots='
+bullseye bullseye bullseye
+trixie trixie trixie
+sid sid sid
+experimental sid experimental
+'
+
+# variant: environment, arguments of heap_truth; `static` links it so
+variants='
+plain
+no-tcache GLIBC_TUNABLES=glibc.malloc.tcache_count=0
+large-tcache GLIBC_TUNABLES=glibc.malloc.tcache_count=200
+huge-tcache GLIBC_TUNABLES=glibc.malloc.tcache_max=4194304:glibc.malloc.tcache_count=100
+one-arena MALLOC_ARENA_MAX=1
+perturb MALLOC_PERTURB_=165
+hugetlb-1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
+hugetlb-2 GLIBC_TUNABLES=glibc.malloc.hugetlb=2
+foreign-sbrk sbrk
+blocked-brk block-brk
+static static
+sizes sizes
+'
+
+mirror()
+{
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		'Label: Debian' | head -1
+}
+
+bootstrap()
+{
+	local name=$1 suite=$2 libc=$3 dir=$cache/$1 uri options=()
+
+	[ ! -e "$dir.ready" ] || return 0
+	uri=$(mirror)
+	echo "bootstrapping $name ..." >&2
+	rm -rf "$dir"
+	mkdir -p "$cache"
+	if [ "$suite" = sid ]; then
+		# a mirror's index of sid may be weeks old
+		options+=(--aptopt='Acquire::Check-Valid-Until "false"')
+	fi
+	if [ "$libc" != "$suite" ]; then
+		options+=(--customize-hook="echo 'deb $uri $libc main' >\"\$1/etc/apt/sources.list.d/$libc.list\""
+			--customize-hook='chroot "$1" apt-get -q update'
+			--customize-hook="chroot \"\$1\" apt-get -qy install -t $libc libc6-dev libc6-dbg")
+	fi
+	mmdebstrap --quiet --variant=minbase --include=$packages "${options[@]}" \
+		"$suite" "$dir" "$uri" >"$work/bootstrap" 2>&1 ||
+		{ tail -5 "$work/bootstrap" >&2; return 1; }
+	touch "$dir.ready"
+}
+
+compile()
+{
+	local dir=$1 flags='-O1 -g -pthread -D_GNU_SOURCE'
+
+	mkdir -p "$dir/tmp/heapsift"
+	cp "$top/test/fixture/heap_truth.c" "$dir/tmp/heapsift"
+	chroot "$dir" sh -ec "cd /tmp/heapsift; gcc $flags -o heap_truth heap_truth.c
+		gcc $flags -static -o heap_truth-static heap_truth.c"
+}
+
+# Starts a variant in a root; its process id, as seen from here, is in $target.
+start()
+{
+	local dir=$1 program=heap_truth environment=() arguments=() word launcher
+	shift
+	for word; do
+		case $word in
+		*=*) environment+=("$word") ;;
+		static) program=heap_truth-static ;;
+		*) arguments+=("$word") ;;
+		esac
+	done
+	rm -f "$dir"/tmp/heapsift/truth
+	unshare --mount --pid --fork --kill-child chroot "$dir" env "${environment[@]}" \
+		"/tmp/heapsift/$program" /tmp/heapsift/truth "${arguments[@]}" \
+		>"$work/out" 2>"$work/err" &
+	launcher=$!
+	for _ in $(seq 300); do
+		target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
+		! grep -q ready "$work/out" || return 0
+		sleep 0.1
+	done
+	echo "  $program did not get ready" >&2
+	cat "$work/err" >&2
+	return 1
+}
+
+run_variant()
+{
+	local name=$1 dir=$2 variant=$3 line
+	shift 3
+	start "$dir" "$@"
+	"$build/driver/walk_csv" "$target" >"$work/walk"
+	kill -9 "$target"
+	wait 2>/dev/null || true
+	target=
+	if line=$(python3 "$top/test/e2e/heap_compare.py" "$dir/tmp/heapsift/truth" "$work/walk"); then
+		printf '  %-13s ok  %s\n' "$variant" "$line"
+	else
+		printf '  %-13s WRONG  %s\n' "$variant" "$line"
+		failed=1
+	fi
+}
+
+debug_file()
+{
+	local libc=$1/usr/lib/x86_64-linux-gnu/libc.so.6 id
+	[ -e "$libc" ] || libc=$1/lib/x86_64-linux-gnu/libc.so.6
+	id=$(readelf -n "$(readlink -f "$libc")" | awk '/Build ID/ { print $3 }')
+	echo "$1/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+}
+
+run_root()
+{
+	local name=$1 dir=$cache/$1 variant words shown=
+	compile "$dir"
+	while read -r variant words; do
+		[ -n "$variant" ] || continue
+		# shellcheck disable=SC2086 # words are words
+		run_variant "$name" "$dir" "$variant" $words
+		[ -n "$shown" ] || sed -n 's/^evidence /      /p' "$work/walk"
+		shown=1
+	done <<<"$variants"
+}
+
+failed=0
+libcs=()
+while read -r name suite libc; do
+	[ -n "$name" ] || continue
+	[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+	if ! bootstrap "$name" "$suite" "$libc"; then
+		echo "NOT RUN: $name could not be bootstrapped"
+		failed=1
+		continue
+	fi
+	version=$(chroot "$cache/$name" dpkg-query -W -f '${Version}' libc6)
+	echo "$name: glibc $version"
+	run_root "$name"
+	libcs+=("$name=$(debug_file "$cache/$name")")
+done <<<"$roots"
+if [ -e "$(debug_file "")" ]; then libcs+=("here=$(debug_file "")"); fi
+
+echo "layouts, against debug information:"
+"$build/driver/print_layouts" >"$work/table"
+python3 "$top/test/matrix/layouts.py" "$work/table" "${libcs[@]}" || failed=1
+exit $failed
