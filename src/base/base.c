@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,21 @@ void *xrealloc(void *old, size_t count, size_t size)
 	if (!p)
 		die_of_memory(count, size);
 	return p;
+}
+
+void *xmap(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		die_of_memory(1, bytes);
+	return p;
+}
+
+void xunmap(void *p, size_t bytes)
+{
+	munmap(p, bytes);
 }
 
 char *xstrdup(const char *s)

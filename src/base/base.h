@@ -66,6 +66,9 @@ static inline uint64_t align_up(uint64_t value, uint64_t to)
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t count, size_t size);
 char *xstrdup(const char *s);
+/* Pages of zeroes that go back to the system with xunmap, for what is large and short-lived. */
+void *xmap(size_t bytes);
+void xunmap(void *p, size_t bytes);
 
 /* Monotonic clock in nanoseconds. */
 uint64_t clock_ns(void);
