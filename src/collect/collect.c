@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a live collection:
+ *
+ *   running    modules, where the allocator's state lies (nothing is stopped)
+ *   snapshot   the consistent view is taken; in freeze mode the target stands from here
+ *   scan       arenas and lists, then every block once; vtables get their names
+ *   released   the child is ended or the target let go; residency, tables, edges
+ */
+#include "collect/collect_int.h"
+#include "snap/snap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct collection {
+	pid_t pid;
+	const struct collect_options *options;
+	struct model *model;
+	struct module_set modules;
+	struct heap_places *places;
+	struct mem *mem;
+	struct heap *heap;
+};
+
+static void describe_process(struct collection *c)
+{
+	struct model_processes *p = &c->model->processes;
+	size_t row = model_processes_add(c->model);
+	char link[64], exe[4096];
+	ssize_t n;
+
+	p->pid[row] = (uint32_t)c->pid;
+	p->kind[row] = TARGET_LIVE;
+	p->time[row] = (uint64_t)time(NULL);
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)c->pid);
+	n = readlink(link, exe, sizeof(exe));
+	if (n > 0)
+		p->exe[row] = model_intern(c->model, (struct str){ exe, (size_t)n });
+}
+
+/* What can be learnt before anything is stopped. */
+static bool look_at_running(struct collection *c, struct err *e)
+{
+	struct mem *running;
+	char root[64];
+
+	if (!mem_open_running(c->pid, &running, e))
+		return false;
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)c->pid);
+	module_set_build(running, root, &c->modules);
+	c->places = heap_locate(running, &c->modules, c->model);
+	if (c->places)
+		c->model->processes.allocator[0] =
+			model_intern(c->model, str_of(heap_places_name(c->places)));
+	mem_close(running);
+	return true;
+}
+
+static bool take_snapshot(struct collection *c, struct err *e)
+{
+	struct mem_live_options o = { .mode = c->options->mode };
+
+	if (c->places) {
+		o.is_quiet = heap_is_quiet;
+		o.quiet_context = c->places;
+	}
+	return mem_open_live(c->pid, &o, &c->mem, e);
+}
+
+static bool scan_heap(struct collection *c, struct scan *s, struct err *e)
+{
+	struct cxx_vtables *vtables;
+
+	build_threads(c->mem, c->model);
+	if (!c->places)
+		return true;
+	if (!heap_open(c->mem, c->places, c->model, &c->heap, e))
+		return false;
+	vtables = cxx_vtables_new(c->mem, &c->modules);
+	s->heap = c->heap;
+	s->mem = c->mem;
+	s->vptrs = cxx_filter_of(vtables);
+	scan_blocks(s);
+	scan_name_types(s, vtables, c->model);
+	heap_check(c->heap, c->model);
+	cxx_vtables_free(vtables);
+	return true;
+}
+
+static void note_snapshot(struct collection *c)
+{
+	struct model *m = c->model;
+
+	m->processes.mode[0] = (uint8_t)c->mem->mode;
+	m->processes.pause_ns[0] = c->mem->pause_ns;
+	m->processes.rss[0] = c->mem->rss;
+	m->processes.quiet[0] = c->mem->quiet;
+	m->processes.attempts[0] = (uint8_t)c->mem->attempts;
+	if (c->mem->note[0])
+		model_find_out(m, SEVERITY_NOTE, "snapshot", "%s", c->mem->note);
+	if (c->mem->mode == MODE_NOSTOP)
+		model_find_out(m, SEVERITY_WARNING, "snapshot",
+			       "read while the target ran: what is shown may be torn");
+	else if (!c->mem->quiet)
+		model_find_out(m, SEVERITY_NOTE, "snapshot",
+			       "a thread was inside malloc at each of %u tries: its last "
+			       "call may be half done",
+			       c->mem->attempts);
+}
+
+static bool read_source(void *context, taddr at, void *dst, size_t len)
+{
+	return mem_read(context, at, dst, len);
+}
+
+static void close_source(void *context)
+{
+	mem_close(context);
+}
+
+static void hand_over_bytes(struct collection *c)
+{
+	c->model->bytes = (struct bytes_source){ read_source, close_source, c->mem };
+	c->mem = NULL;
+}
+
+static bool collect_snapshot(struct collection *c, struct err *e)
+{
+	struct scan s = { .previews = c->options->previews, .edges = c->options->edges };
+	bool ok;
+
+	if (!take_snapshot(c, e))
+		return false;
+	ok = scan_heap(c, &s, e);
+	if (!c->options->bytes)
+		mem_release(c->mem);
+	if (ok && !mem_account(c->mem, e))
+		ok = false;
+	if (ok) {
+		scan_build_blocks(&s, c->model);
+		if (s.edges)
+			scan_build_edges(&s, c->model);
+		build_layout(c->mem, &c->modules, c->model);
+		note_snapshot(c);
+		if (c->options->bytes)
+			hand_over_bytes(c);
+	}
+	scan_release(&s);
+	return ok;
+}
+
+static bool collect_live(pid_t pid, const struct collect_options *o, struct model **out,
+			 struct err *e)
+{
+	struct collection c = { .pid = pid, .options = o, .model = model_new() };
+	bool ok;
+
+	describe_process(&c);
+	ok = look_at_running(&c, e) && (o->evidence_only || collect_snapshot(&c, e));
+	heap_free(c.heap);
+	if (c.mem)
+		mem_close(c.mem);
+	heap_places_free(c.places);
+	module_set_release(&c.modules);
+	if (ok)
+		*out = c.model;
+	else
+		model_free(c.model);
+	return ok;
+}
+
+static bool collect_file(const char *path, struct model **out, struct err *e)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char head[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return fail(e, ERR_FILE, "cannot open '%s': %s", path, strerror(errno));
+	n = pread(fd, head, sizeof(head), 0);
+	if (n < 0)
+		return fail(e, ERR_FILE, "cannot read '%s': %s", path, strerror(errno));
+	if (snap_is_snapshot(head, (size_t)n))
+		return snap_read(path, out, e);
+	if (n >= 4 && memcmp(head, "\177ELF", 4) == 0)
+		return fail(e, ERR_FILE,
+			    "'%s' is an ELF file: core files cannot be read yet\n"
+			    "give the PID of a live process, or a snapshot made with "
+			    "'heapsift dump'",
+			    path);
+	return fail(e, ERR_FILE, "'%s' is not a heapsift snapshot", path);
+}
+
+static bool is_number(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == 0;
+}
+
+bool collect_target(const char *target, const struct collect_options *o,
+		    struct model **out, struct err *e)
+{
+	uint64_t pid;
+
+	if (!is_number(target))
+		return collect_file(target, out, e);
+	if (!str_to_u64(str_of(target), 10, &pid) || pid == 0 || pid > INT32_MAX)
+		return fail(
+			e, ERR_USAGE,
+			"'%s' is no process number; for a file of that name give './%s'",
+			target, target);
+	return collect_live((pid_t)pid, o, out, e);
+}

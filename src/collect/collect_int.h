@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The steps of a collection. What must read the target's bytes (scan_blocks,
+ * scan_name_types) comes before mem_release; what only computes comes after.
+ */
+#ifndef COLLECT_COLLECT_INT_H
+#define COLLECT_COLLECT_INT_H
+
+#include "collect/collect.h"
+#include "heap/heap.h"
+#include "image/image.h"
+#include "lang/lang.h"
+#include "mem/mem.h"
+
+/* What a used block is, before types have rows. */
+enum block_tag {
+	TAG_UNKNOWN,
+	TAG_STRING,
+	TAG_VTABLE, /* + index into the part's vtables */
+};
+
+enum { SEGMENT_ROWS = 32768, SEGMENT_WORDS = 65535 };
+
+/* Words that may be addresses of blocks, block after block. */
+struct word_segment {
+	struct word_segment *next;
+	uint64_t words[SEGMENT_WORDS];
+};
+
+struct row_columns {
+	taddr addr[SEGMENT_ROWS];
+	uint64_t size[SEGMENT_ROWS];
+	uint32_t extra[SEGMENT_ROWS];
+	uint32_t tag[SEGMENT_ROWS];    /* enum block_tag */
+	uint32_t nwords[SEGMENT_ROWS]; /* words kept of each block */
+	uint16_t arena[SEGMENT_ROWS];
+	uint8_t state[SEGMENT_ROWS];
+	uint64_t preview_low[SEGMENT_ROWS], preview_high[SEGMENT_ROWS];
+};
+
+/* Some blocks, by address; its successor goes on from there. */
+struct row_segment {
+	struct row_segment *next;
+	const struct scan_part *part;
+	size_t n, first; /* first: index of its first block in the model */
+	struct row_columns *columns;
+	struct word_segment *words, *last_words;
+	size_t nwords, room; /* room: what the last word segment can still take */
+};
+
+struct damage {
+	taddr where;
+	char *text; /* owned */
+};
+
+/*
+ * What one thread found in a row of neighbouring heap spans. Blocks lie by address, so
+ * the parts of a scan, one behind the other, are the model's blocks table.
+ */
+struct scan_part {
+	size_t first_span, nspans;
+	struct row_segment *rows, *last_rows;
+
+	/* First words that may be vtables: tag - TAG_VTABLE indexes them. */
+	struct map by_vtable;
+	uint64_t *vtables;
+	uint32_t *vtable_types; /* rows of m->types, filled by scan_name_types */
+	size_t nvtables;
+
+	struct damage *damages;
+	size_t ndamages, lost_damages;
+};
+
+struct scan {
+	struct heap *heap;
+	const struct mem *mem;
+	const struct cxx_filter *vptrs; /* which first words may be vtable pointers */
+	bool previews, edges;
+	const struct heap_span *spans;
+	size_t nspans;
+	/* Where blocks are: the spans below and above the widest gap between two of them
+	 * (the brk heap lies far from what is mmapped). A word elsewhere is no reference. */
+	taddr low_start, low_end, high_start, high_end;
+
+	struct scan_part *parts;
+	size_t nparts;
+	/* The parts' segments in one row, and their blocks in all; set by scan_blocks. */
+	struct row_segment **segments;
+	size_t nsegments, nblocks;
+};
+
+/* Walks every span on all cores. s->heap, mem, vptrs, previews and edges are set. */
+void scan_blocks(struct scan *s);
+/* Turns the first words that may be vtables into rows of m->types. */
+void scan_name_types(struct scan *s, struct cxx_vtables *vtables, struct model *m);
+/* Fills m->blocks, m->previews and m->findings. */
+void scan_build_blocks(struct scan *s, struct model *m);
+/* Resolves the words kept to m->edge_first and m->edge_to; after scan_build_blocks. */
+void scan_build_edges(struct scan *s, struct model *m);
+void scan_release(struct scan *s);
+
+/* Gives back the words of a segment that are no longer needed. */
+void segment_free_words(struct row_segment *rows);
+
+/* m->threads, but for their stacks; before heap_open, which adds their tcaches. */
+void build_threads(const struct mem *mem, struct model *m);
+/* m->modules, regions, pages and the threads' stacks; after mem_account and the blocks. */
+void build_layout(const struct mem *mem, const struct module_set *modules,
+		  struct model *m);
+
+#endif

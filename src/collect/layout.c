@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The address space as the model has it: regions with what they are for, page states,
+ * threads with their stacks, modules.
+ *
+ * Where a region's residency comes from: private anonymous memory from the snapshot's
+ * own page states (the moment the heap is from); files and shared memory from the target
+ * after its release, since a fork has none of their pages (smaps counts them).
+ */
+#include "collect/collect_int.h"
+
+#include <stdlib.h>
+
+static bool is_special(const struct mem_region *r)
+{
+	struct str name = str_of(r->name);
+
+	return str_starts(name, "[v") || (r->flags & REGION_IO) ||
+	       (str_starts(name, "/dev/") && !str_starts(name, "/dev/shm/") &&
+		!str_starts(name, "/dev/zero"));
+}
+
+static bool is_shared_memory(const struct mem_region *r)
+{
+	struct str name = str_of(r->name);
+
+	return str_starts(name, "/dev/shm/") || str_starts(name, "/dev/zero") ||
+	       str_starts(name, "/memfd:") || str_starts(name, "/SYSV") ||
+	       ((r->prot & PROT_SHARED) && r->name[0] != '/');
+}
+
+/* Files first: a heap or a stack is never one of these. */
+static enum region_kind kind_by_name(const struct mem_region *r)
+{
+	if (is_special(r))
+		return REGION_SPECIAL;
+	if (is_shared_memory(r))
+		return REGION_SHARED;
+	if (r->name[0] == '/')
+		return REGION_FILE;
+	if (str_starts(str_of(r->name), "[stack"))
+		return REGION_STACK;
+	return REGION_ANON;
+}
+
+static uint32_t module_row(const struct module_set *set, const struct mem_region *r)
+{
+	const struct module *mod = module_at(set, r->start);
+
+	return mod ? (uint32_t)(mod - set->modules) + 1 : 0;
+}
+
+static void build_regions(const struct mem *mem, const struct module_set *modules,
+			  struct model *m)
+{
+	for (size_t i = 0; i < mem->nregions; i++) {
+		const struct mem_region *r = &mem->regions[i];
+		size_t row = model_regions_add(m);
+
+		m->regions.start[row] = r->start;
+		m->regions.end[row] = r->end;
+		m->regions.offset[row] = r->offset;
+		m->regions.inode[row] = r->inode;
+		m->regions.prot[row] = r->prot;
+		m->regions.kind[row] = (uint8_t)kind_by_name(r);
+		m->regions.module[row] = module_row(modules, r);
+		m->regions.resident[row] = r->rss;
+		m->regions.swapped[row] = r->swap;
+		m->regions.name[row] = model_intern(m, str_of(r->name));
+	}
+}
+
+static size_t region_row_at(const struct model *m, taddr at)
+{
+	size_t low = 0, high = m->regions.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->regions.end[middle] <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->regions.n && m->regions.start[low] <= at ? low : m->regions.n;
+}
+
+static void mark_anonymous(struct model *m, taddr start, taddr end, enum region_kind kind)
+{
+	for (size_t r = region_row_at(m, start);
+	     r < m->regions.n && m->regions.start[r] < end; r++)
+		if (m->regions.kind[r] == REGION_ANON)
+			m->regions.kind[r] = (uint8_t)kind;
+}
+
+/* A heap may share its mapping with something else; malloc's use names the region. */
+static void mark_heaps(struct model *m)
+{
+	for (size_t h = 0; h < m->heaps.n; h++)
+		mark_anonymous(m, m->heaps.start[h], m->heaps.end[h], REGION_HEAP);
+	for (size_t b = 0; b < m->blocks.n; b++)
+		if (m->blocks.arena[b] == BLOCK_MMAPPED)
+			mark_anonymous(m, m->blocks.addr[b],
+				       m->blocks.addr[b] + m->blocks.size[b],
+				       REGION_MMAPPED);
+}
+
+static void build_pages(const struct mem *mem, struct model *m)
+{
+	model_table_resize(m, &model_tables[TABLE_pages], mem->npages);
+	for (size_t i = 0; i < mem->npages; i++) {
+		m->pages.start[i] = mem->pages[i].start;
+		m->pages.count[i] = mem->pages[i].count;
+		m->pages.state[i] = (uint8_t)mem->pages[i].state;
+	}
+}
+
+static bool counts_by_pages(const struct model *m, size_t region)
+{
+	return m->regions.kind[region] != REGION_FILE &&
+	       m->regions.kind[region] != REGION_SHARED &&
+	       m->regions.kind[region] != REGION_SPECIAL;
+}
+
+/* Private anonymous regions take the page states' word for their residency. */
+static void count_pages(const struct mem *mem, struct model *m)
+{
+	if (!mem->has_pages)
+		return;
+	for (size_t r = 0; r < m->regions.n; r++)
+		if (counts_by_pages(m, r))
+			m->regions.resident[r] = m->regions.swapped[r] = 0;
+	for (size_t i = 0; i < mem->npages; i++) {
+		const struct page_run *run = &mem->pages[i];
+		taddr end = run->start + run->count * PAGE_SIZE_4K;
+
+		for (size_t r = region_row_at(m, run->start);
+		     r < m->regions.n && m->regions.start[r] < end; r++) {
+			uint64_t bytes = min_u64(end, m->regions.end[r]) -
+					 max_u64(run->start, m->regions.start[r]);
+
+			if (!counts_by_pages(m, r))
+				continue;
+			if (run->state == PAGE_SWAPPED)
+				m->regions.swapped[r] += bytes;
+			else if (run->state != PAGE_ZERO)
+				m->regions.resident[r] += bytes;
+		}
+	}
+}
+
+/*
+ * A thread's stack lies between the start of its mapping and its thread control block
+ * (glibc puts struct pthread, less than a page, at the top); the first thread's is the
+ * mapping the kernel named [stack]. Adjacent mappings may have merged, so the control
+ * block, not the mapping's end, bounds it above.
+ */
+static void find_stack(struct model *m, size_t thread)
+{
+	size_t r = region_row_at(m, m->threads.sp[thread]);
+	taddr tls = m->threads.tls[thread], start, end;
+
+	if (r == m->regions.n || m->threads.sp[thread] == 0)
+		return;
+	start = m->regions.start[r];
+	end = m->regions.end[r];
+	if (tls > m->threads.sp[thread] && tls < end)
+		end = min_u64(end, align_up(tls, PAGE_SIZE_4K) + PAGE_SIZE_4K);
+	m->threads.stack_start[thread] = start;
+	m->threads.stack_end[thread] = end;
+	if (m->regions.kind[r] == REGION_ANON)
+		m->regions.kind[r] = REGION_STACK;
+}
+
+static int by_stack(const void *a, const void *b, void *context)
+{
+	const struct model *m = context;
+	taddr x = m->threads.sp[*(const size_t *)a],
+	      y = m->threads.sp[*(const size_t *)b];
+
+	return (x > y) - (x < y);
+}
+
+/* Where several stacks share one merged mapping, each begins where the one below ends. */
+static void part_stacks(struct model *m)
+{
+	size_t *order = xcalloc(m->threads.n, sizeof(*order));
+
+	for (size_t i = 0; i < m->threads.n; i++)
+		order[i] = i;
+	qsort_r(order, m->threads.n, sizeof(*order), by_stack, m);
+	for (size_t i = 1; i < m->threads.n; i++) {
+		size_t below = order[i - 1], t = order[i];
+
+		if (m->threads.stack_start[t] == m->threads.stack_start[below] &&
+		    m->threads.stack_end[below] <= m->threads.sp[t])
+			m->threads.stack_start[t] = m->threads.stack_end[below];
+	}
+	free(order);
+}
+
+static void build_modules(const struct module_set *set, struct model *m)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct module *mod = &set->modules[i];
+		size_t row = model_modules_add(m);
+
+		m->modules.start[row] = mod->start;
+		m->modules.end[row] = mod->end;
+		m->modules.bias[row] = mod->bias;
+		m->modules.path[row] = model_intern(m, str_of(mod->path));
+		if (mod->image)
+			m->modules.build_id[row] =
+				model_intern(m, image_build_id(mod->image));
+	}
+}
+
+void build_threads(const struct mem *mem, struct model *m)
+{
+	for (size_t i = 0; i < mem->nthreads; i++) {
+		const struct mem_thread *t = &mem->threads[i];
+		size_t row = model_threads_add(m);
+
+		m->threads.tid[row] = (uint32_t)t->tid;
+		m->threads.name[row] = model_intern(m, str_of(t->name));
+		if (t->has_regs) {
+			m->threads.pc[row] = t->pc;
+			m->threads.sp[row] = t->sp;
+			m->threads.tls[row] = t->tls;
+		}
+	}
+}
+
+void build_layout(const struct mem *mem, const struct module_set *modules,
+		  struct model *m)
+{
+	build_modules(modules, m);
+	build_regions(mem, modules, m);
+	build_pages(mem, m);
+	mark_heaps(m);
+	for (size_t i = 0; i < m->threads.n; i++)
+		find_stack(m, i);
+	part_stacks(m);
+	count_pages(mem, m);
+}
