@@ -149,6 +149,7 @@ struct ptm_span {
 	uint64_t key_hits;     /* chunks in use that carry the tcache key, */
 	taddr key_hit;         /* and the first of them */
 	bool is_damaged;
+	bool is_cut; /* at its end another piece of the same heap begins */
 };
 
 /* Read off the data, not off a version. */
@@ -196,6 +197,9 @@ bool ptm_has_all_mmapped(const struct ptm_heap *h);
 void ptm_open_tcaches(struct ptm_heap *h, struct model *m);
 /* ptm_lists.c: what tcaches and fastbins list becomes members. */
 void ptm_open_lists(struct ptm_heap *h, struct model *m);
+
+/* ptm_cut.c: long spans of the main arena become several, to be walked side by side. */
+void ptm_cut_spans(struct ptm_heap *h, struct model *m);
 
 /* ---- ptm_chunk.c: validate and step ---- */
 

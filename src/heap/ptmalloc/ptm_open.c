@@ -96,6 +96,7 @@ static bool ptm_open(const struct mem *mem, const struct heap_places *p, struct 
 	ptm_open_mappings(h, m);
 	ptm_open_tcaches(h, m);
 	ptm_open_lists(h, m);
+	ptm_cut_spans(h, m);
 	publish_spans(h);
 	*out = &h->base;
 	return true;

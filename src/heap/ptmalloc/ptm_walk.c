@@ -201,7 +201,7 @@ static void pass_fences(struct walk *w)
 	}
 	skipped = resume(w);
 	w->span->foreign += skipped;
-	if (w->chunks.at == w->span->base.end)
+	if (w->chunks.at == w->span->base.end && !w->span->is_cut)
 		w->span->foreign_tail = skipped;
 }
 
