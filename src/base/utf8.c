@@ -62,9 +62,10 @@ unsigned utf8_width(uint32_t point)
 
 unsigned utf8_str_width(struct str s)
 {
-	unsigned width = 0;
+	size_t at = utf8_plain_run(s, 0);
+	unsigned width = (unsigned)at;
 
-	for (size_t at = 0; at < s.n;)
+	while (at < s.n)
 		width += utf8_width(utf8_next(s, &at));
 	return width;
 }
@@ -93,7 +94,7 @@ void utf8_escape(struct buf *out, struct str s)
 {
 	size_t clean = 0; /* s[clean, at) is to be copied as it is */
 
-	for (size_t at = 0; at < s.n;) {
+	for (size_t at = utf8_plain_run(s, 0); at < s.n;) {
 		size_t start = at;
 		uint32_t point = utf8_next(s, &at);
 

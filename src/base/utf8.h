@@ -17,6 +17,18 @@ enum { UTF8_INVALID = 0x110000 };
  * Overlong forms and surrogates are invalid. *at < s.n. */
 uint32_t utf8_next(struct str s, size_t *at);
 
+/* How many bytes from s[at] on are printable ASCII but for a backslash and a quotation
+ * mark: all of most texts, and nothing in it needs care. */
+static inline size_t utf8_plain_run(struct str s, size_t at)
+{
+	size_t start = at;
+
+	while (at < s.n && s.s[at] >= ' ' && s.s[at] <= '~' && s.s[at] != '\\' &&
+	       s.s[at] != '"')
+		at++;
+	return at - start;
+}
+
 /* Never to be shown as it is. */
 bool utf8_is_unsafe(uint32_t point);
 

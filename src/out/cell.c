@@ -22,7 +22,7 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 		utf8_escape(out, v->text);
 		return;
 	case COLUMN_ADDRESS:
-		buf_printf(out, "0x%llx", (unsigned long long)v->number);
+		address_show(out, v->number);
 		return;
 	case COLUMN_BYTES:
 		bytes_show(out, v->number, exact);
@@ -31,7 +31,7 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 		count_show(out, v->number);
 		return;
 	case COLUMN_NUMBER:
-		buf_printf(out, "%llu", (unsigned long long)v->number);
+		number_show(out, v->number);
 		return;
 	case COLUMN_BOOL:
 		buf_str(out, v->number ? "yes" : "no");

@@ -73,7 +73,7 @@ static void string_write(struct sink *out, struct str text)
 	size_t clean = 0; /* text[clean, at) goes out as it is */
 
 	sink_char(out, '"');
-	for (size_t at = 0; at < text.n;) {
+	for (size_t at = utf8_plain_run(text, 0); at < text.n;) {
 		size_t start = at;
 		uint32_t point = utf8_next(text, &at);
 

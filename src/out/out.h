@@ -72,8 +72,9 @@ must_check bool sink_flush(struct sink *s, struct err *e);
 
 /* "1.4 MiB"; exact: "1,468,006". */
 void bytes_show(struct buf *out, uint64_t bytes, bool exact);
-/* "1,468,006" */
-void count_show(struct buf *out, uint64_t count);
+void count_show(struct buf *out, uint64_t count);   /* "1,468,006" */
+void number_show(struct buf *out, uint64_t number); /* "1468006" */
+void address_show(struct buf *out, taddr at);       /* "0x16665e" */
 /* "840 us", "3.1 ms", "1.25 s" */
 void duration_show(struct buf *out, uint64_t ns);
 

@@ -91,7 +91,11 @@ void sink_str(struct sink *s, const char *text)
 
 void sink_char(struct sink *s, char c)
 {
-	sink_add(s, &c, 1);
+	if (s->n == SINK_BUFFER) {
+		sink_send(s, s->buffer, s->n);
+		s->n = 0;
+	}
+	s->buffer[s->n++] = c;
 }
 
 void sink_spaces(struct sink *s, size_t n)

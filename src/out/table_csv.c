@@ -10,6 +10,11 @@
 
 static void field_write(struct str text, struct buf *spare, struct sink *out)
 {
+	if (utf8_plain_run(text, 0) == text.n && !memchr(text.s, ',', text.n) && text.n &&
+	    text.s[0] != ' ' && text.s[text.n - 1] != ' ') {
+		sink_add(out, text.s, text.n);
+		return;
+	}
 	buf_clear(spare);
 	utf8_escape(spare, text);
 	if (spare->n == 0 || (!strpbrk(spare->s, ",\"") && spare->s[0] != ' ' &&

@@ -64,25 +64,23 @@ static void shape_total(struct text_writer *w, size_t c)
 	}
 }
 
-static void shape_column(struct text_writer *w, size_t c)
+static void shape_see(struct text_writer *w, size_t c, size_t row)
 {
-	const struct column *column = &w->t->columns[c];
+	struct shape *s = &w->shapes[c];
+	struct cell v = cell_at(w, c, row);
+	unsigned width = cell_render(w, c, &v);
+
+	if (width == 0)
+		return;
+	s->width = (unsigned)max_u64(s->width, width);
+	s->says |= v.kind != CELL_NUMBER || v.number != 0 ||
+		   !(w->t->columns[c].flags & COLUMN_NOT_ZERO);
+}
+
+static void shape_end(struct text_writer *w, size_t c)
+{
 	struct shape *s = &w->shapes[c];
 
-	if (column->flags & COLUMN_NOT_TEXT)
-		return;
-	if (column->flags & COLUMN_TOTAL)
-		shape_total(w, c);
-	for (size_t i = 0; i < w->order->n; i++) {
-		struct cell v = cell_at(w, c, row_order_at(w->order, i));
-		unsigned width = cell_render(w, c, &v);
-
-		if (width == 0)
-			continue;
-		s->width = (unsigned)max_u64(s->width, width);
-		s->says |= v.kind != CELL_NUMBER || v.number != 0 ||
-			   !(column->flags & COLUMN_NOT_ZERO);
-	}
 	s->says |= s->total != 0;
 	if (!s->says) {
 		s->width = 0;
@@ -93,7 +91,23 @@ static void shape_column(struct text_writer *w, size_t c)
 
 		s->width = (unsigned)max_u64(s->width, cell_render(w, c, &total));
 	}
-	s->width = (unsigned)max_u64(s->width, strlen(column->name));
+	s->width = (unsigned)max_u64(s->width, strlen(w->t->columns[c].name));
+}
+
+/* Row by row: in an order that is not memory's, a row is fetched once. */
+static void shapes_see(struct text_writer *w)
+{
+	const struct column *columns = w->t->columns;
+
+	for (size_t c = 0; c < w->t->ncolumns; c++)
+		if (columns[c].flags & COLUMN_TOTAL)
+			shape_total(w, c);
+	for (size_t i = 0; i < w->order->n; i++)
+		for (size_t c = 0; c < w->t->ncolumns; c++)
+			if (!(columns[c].flags & COLUMN_NOT_TEXT))
+				shape_see(w, c, row_order_at(w->order, i));
+	for (size_t c = 0; c < w->t->ncolumns; c++)
+		shape_end(w, c);
 }
 
 static unsigned shapes_width(const struct text_writer *w)
@@ -274,8 +288,7 @@ void table_write_text(const struct table *t, const struct row_order *o, struct s
 		.shapes = xcalloc(t->ncolumns, sizeof(*w.shapes)),
 	};
 
-	for (size_t c = 0; c < t->ncolumns; c++)
-		shape_column(&w, c);
+	shapes_see(&w);
 	shapes_fit(&w);
 	if (o->n) {
 		heading_write(&w);
