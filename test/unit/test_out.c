@@ -66,7 +66,7 @@ static const struct column grid_columns[] = {
 static void grid_fill(struct grid *g, uint64_t seed, uint64_t most)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		g->number[i] = random_next(&seed) % most;
+		g->number[i] = random_next(&seed) % most << most % 3 * 8; /* 0, 8 or 16 */
 		g->absent[i] = random_next(&seed) % 8 == 0;
 		snprintf(g->word[i], sizeof(g->word[i]), "%s%llu",
 			 random_next(&seed) % 2 ? "日本語" : "word",
