@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libelf-dev libzstd-dev libxxhash-dev
-	libiberty-dev scdoc)
+	libiberty-dev)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
 	binutils shellcheck codespell mandoc procps)

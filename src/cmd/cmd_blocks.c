@@ -111,8 +111,8 @@ static struct cell get_what(const void *source, size_t row, struct buf *scratch)
 		struct str word = type_word(m, row, words[i]).text;
 
 		if (word.n == 0)
-			continue;
-		if (scratch->n)
+			break;
+		if (i > 0)
 			buf_char(scratch, ' ');
 		buf_add(scratch, word.s, word.n);
 	}

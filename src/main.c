@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, in the order of the help. */
+#include "cmd/cmd.h"
+
+int main(int argc, char **argv)
+{
+	static const struct command *const commands[] = {
+		&cmd_summary,  &cmd_top,     &cmd_blocks, &cmd_check,
+		&cmd_hexdump,  &cmd_dump,    &cmd_help,   &cmd_completion,
+		&cmd_complete, &cmd_version, NULL,
+	};
+
+	return commands_main(commands, argc, argv);
+}
