@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+# ctest: quick
+"""The command line as people and programs meet it: words, exit codes, terminals, pipes,
+completion. Any live process will do as a target."""
+import csv
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+import pytest
+
+from conftest import HEAPSIFT, ROOT
+
+COMMANDS = [line.split("\t")[0] for line in subprocess.run(
+    [HEAPSIFT, "complete", "--", "", ""], capture_output=True, text=True,
+    check=True).stdout.splitlines()]
+NO_PROCESS = "999999999"
+
+
+@pytest.fixture
+def target(start):
+    """A process that sleeps, and can be read."""
+    t = start("/bin/cat", ready=False)  # waits for us to say something
+    t.tell("here")
+    assert t.line() == "here"
+    return t
+
+
+def on_terminal(*args, width=80, **env):
+    """Runs it with a terminal for stdout; what it printed."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, width, 0, 0))
+    environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
+    run = subprocess.Popen([HEAPSIFT, *map(str, args)], stdout=theirs,
+                           env={**environ, "TERM": "xterm", **env})
+    os.close(theirs)
+    out = b""
+    try:
+        while more := os.read(ours, 65536):
+            out += more
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert run.wait() == 0
+    return out.decode().replace("\r\n", "\n")
+
+
+def test_errors_are_few_clear_lines(heapsift, target, tmp_path):
+    (tmp_path / "text").write_text("no snapshot\n")
+    cases = [
+        (2, "unknown command 'topp'; did you mean 'top'?", ["topp", target.pid]),
+        (2, f"try 'heapsift summary {target.pid}'", [target.pid]),
+        (2, "a command comes first", ["--json", "top", target.pid]),
+        (2, "TARGET is missing", ["top"]),
+        (2, "unknown option '--jsn'; did you mean '--json'?", ["top", "--jsn", target.pid]),
+        (2, "-o FILE is missing", ["dump", target.pid]),
+        (3, NO_PROCESS, ["top", NO_PROCESS]),
+        (3, "", ["top", "2" if os.path.exists("/proc/2") else NO_PROCESS]),
+        (4, "cannot open", ["top", tmp_path / "absent"]),
+        (4, "is not a heapsift snapshot", ["top", tmp_path / "text"]),
+        (4, "", ["top", tmp_path]),
+        (4, "\\x1b[2J", ["top", "\x1b[2J"]),
+    ]
+    for code, words, args in cases:
+        result = heapsift(*args, code=code)
+        lines = result.err.splitlines()
+        assert result.out == ""
+        assert 1 <= len(lines) <= 4, result.err
+        assert all(line.startswith("heapsift: ") for line in lines), result.err
+        assert words in result.err and "\x1b" not in result.err
+
+
+def test_arguments_are_checked_before_the_target(heapsift, tmp_path):
+    there = tmp_path / "there"
+    there.write_text("")
+    for args in (["top", NO_PROCESS, "--sort", "nothing"], ["top", NO_PROCESS, "-n", "x"],
+                 ["dump", NO_PROCESS, "-o", there], ["hexdump", NO_PROCESS, "here"],
+                 ["blocks", NO_PROCESS, "--mode", "sideways"]):
+        heapsift(*args, code=2)
+    heapsift("dump", NO_PROCESS, "-o", tmp_path / "no" / "file", code=4)
+    heapsift("dump", NO_PROCESS, "-o", there, "--force", code=3)
+    assert there.read_text() == ""
+    assert os.listdir(tmp_path) == ["there"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_manual_know_every_option(heapsift, command):
+    shown = heapsift(command, "--help").out
+    assert shown == heapsift("help", command).out
+    assert max(map(len, shown.splitlines())) <= 80
+    manual = heapsift("help", "--manual", command).out.replace("\\-", "-")
+    options = heapsift("complete", "--", f"{command}\nx\nx\nx", "--").out
+    for option in (line.split("\t")[0] for line in options.splitlines()):
+        assert option in manual
+        assert option in shown or option == "--help"
+    assert f"heapsift-{command}" in heapsift("help", "--manual").out.replace("\\-", "-")
+
+
+def test_formats_tell_the_same(heapsift, target):
+    document = heapsift("blocks", target.pid, "--json", "-n", 0, "--sort", "addr").json()
+    assert document["schema"] == "heapsift/1" and document["command"] == "blocks"
+    assert document["target"]["pid"] == target.pid
+    assert document["target"]["kind"] == "live"
+    assert document["target"]["exe"] == os.readlink(f"/proc/{target.pid}/exe")
+    assert document["total_rows"] == len(document["rows"]) > 0
+    assert not document["truncated"]
+    text = heapsift("blocks", target.pid, "--csv", "-n", 0, "--sort", "addr").out
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [r["addr"] for r in rows] == [r["addr"] for r in document["rows"]]
+    assert [int(r["size"]) for r in rows] == [r["size"] for r in document["rows"]]
+    cut = heapsift("blocks", target.pid, "--json", "-n", 1).json()
+    assert cut["truncated"] and cut["total_rows"] == document["total_rows"]
+    assert "of " in heapsift("blocks", target.pid, "--csv", "-n", 1).err
+
+
+def test_summary_adds_up_to_rss(heapsift, target):
+    document = heapsift("summary", target.pid, "--json", "-n", 0).json()
+    resident = sum(row["resident"] for row in document["rows"])
+    assert document["rss"] > 0
+    assert abs(resident - document["rss"]) <= document["rss"] * 0.005
+
+
+def test_a_terminal_gets_colour_and_its_width(target):
+    for width in (60, 80, 120):
+        shown = on_terminal("summary", target.pid, width=width)
+        assert "\x1b[1m" in shown
+        plain = re.sub("\x1b\\[[0-9]*m", "", shown)
+        assert max(map(len, plain.splitlines())) <= width
+    for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in on_terminal("summary", target.pid, **quiet)
+    assert "\x1b[1m" in on_terminal("summary", target.pid, NO_COLOR="")
+
+
+def test_a_pipe_gets_plain_text(heapsift, target):
+    assert "\x1b" not in heapsift("summary", target.pid).out
+
+
+def test_output_that_cannot_be_written(target):
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([HEAPSIFT, "top", str(target.pid)], stdout=full,
+                             stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 4
+    assert run.stderr == "heapsift: cannot write the output: No space left on device\n"
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody reads: nobody wants to know
+    run = subprocess.run([HEAPSIFT, "top", str(target.pid)], stdout=writer,
+                         stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert run.returncode == 4 and run.stderr == ""
+
+
+def test_a_dump_reads_like_the_target(heapsift, target, tmp_path):
+    path = tmp_path / "it's a file.hsift"
+    told = heapsift("dump", target.pid, "-o", path, "--label", "before").out
+    assert told.startswith(f"wrote {path}: ")
+    document = heapsift("top", path, "--json").json()
+    assert document["target"]["kind"] == "snapshot"
+    assert document["target"]["pid"] == target.pid
+    assert document["target"]["label"] == "before"
+    last = heapsift("top", path).out.splitlines()[-1]
+    assert last.startswith(f'snapshot of PID {target.pid} (cat) "before" · ')
+    streamed = subprocess.run([HEAPSIFT, "dump", path, "-o", "-"], capture_output=True,
+                              check=True).stdout
+    (tmp_path / "copy").write_bytes(streamed)
+    assert heapsift("top", tmp_path / "copy", "--json").rows() == document["rows"]
+
+
+def complete(*words):
+    """What bash offers for the last of these words."""
+    script = f"""
+        . <({HEAPSIFT} completion bash)
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _heapsift "$1" "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}"
+        ((${{#COMPREPLY[@]}} == 0)) || printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    out = subprocess.run(["bash", "-c", script, "bash", HEAPSIFT, *words], text=True,
+                         check=True, capture_output=True)
+    assert out.stderr == ""
+    return out.stdout.split("\n")[:-1]
+
+
+def test_bash_completes(target, tmp_path, monkeypatch):
+    (tmp_path / "a file.hsift").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert complete("") == COMMANDS
+    assert complete("su") == ["summary"]
+    assert complete("top", "--so") == ["--sort"]
+    assert complete("top", "--sort", "c") == ["count"]
+    assert complete("top", "--mode", "=", "f") == ["fork", "freeze"]
+    assert complete("top", "--mode", "=") == ["auto", "fork", "freeze", "nostop"]
+    assert complete("help", "b") == ["blocks"]
+    assert complete("completion", "") == ["bash", "zsh", "fish"]
+    assert complete("top", "a") == ["a file.hsift"]
+    assert complete("dump", "1", "-o", "a") == ["a file.hsift"]
+    assert str(target.pid) in complete("top", "")
+    assert complete("top", "--json", str(target.pid)) == [str(target.pid)]
+    assert complete("blocks", "1", "--fr") == ["--free"]
+    assert complete("nothing", "") == []
+
+
+def test_version(heapsift):
+    version = re.search(r"VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text()
+                        .split("project(")[1])[1]
+    assert heapsift("--version").out == f"heapsift {version}\n"
+    assert heapsift("-V").out == f"heapsift {version}\n"
+    assert heapsift().out == heapsift("help").out == heapsift("--help").out
