@@ -140,7 +140,8 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	ok = scan_heap(c, &s, e);
 	if (!c->options->bytes)
 		mem_release(c->mem);
-	if (ok && !mem_account(c->mem, e))
+	/* Accounting lets the target go; who wants bytes needs it a while longer. */
+	if (ok && !c->options->bytes && !mem_account(c->mem, e))
 		ok = false;
 	if (ok) {
 		scan_build_blocks(&s, c->model);
@@ -175,6 +176,15 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	return ok;
 }
 
+static bool collect_snapshot_file(const char *path, struct model **out, struct err *e)
+{
+	if (!snap_read(path, out, e))
+		return false;
+	if ((*out)->processes.n > 0)
+		(*out)->processes.kind[0] = TARGET_SNAPSHOT;
+	return true;
+}
+
 static bool collect_file(const char *path, struct model **out, struct err *e)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -187,7 +197,7 @@ static bool collect_file(const char *path, struct model **out, struct err *e)
 	if (n < 0)
 		return fail(e, ERR_FILE, "cannot read '%s': %s", path, strerror(errno));
 	if (snap_is_snapshot(head, (size_t)n))
-		return snap_read(path, out, e);
+		return collect_snapshot_file(path, out, e);
 	if (n >= 4 && memcmp(head, "\177ELF", 4) == 0)
 		return fail(e, ERR_FILE,
 			    "'%s' is an ELF file: core files cannot be read yet\n"

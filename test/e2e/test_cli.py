@@ -170,6 +170,20 @@ def test_a_dump_reads_like_the_target(heapsift, target, tmp_path):
     assert heapsift("top", tmp_path / "copy", "--json").rows() == document["rows"]
 
 
+@pytest.mark.parametrize("mode", ["fork", "freeze", "nostop"])
+def test_hexdump_shows_the_bytes_that_are_there(heapsift, target, mode):
+    rows = heapsift("blocks", target.pid, "--json", "-n", 0).rows()
+    with open(f"/proc/{target.pid}/mem", "rb", buffering=0) as memory:
+        for block in rows[:8] + rows[-8:]:
+            memory.seek(int(block["addr"], 16))
+            truth = memory.read(min(block["size"], 100))
+            shown = heapsift("hexdump", target.pid, block["addr"], len(truth), "--json",
+                             "--mode", mode).rows()
+            assert bytes.fromhex("".join(row["hex"] for row in shown)) == truth
+    nothing = heapsift("hexdump", target.pid, "0x10000", "--mode", mode, code=1).out
+    assert "cannot be read" in nothing
+
+
 def complete(*words):
     """What bash offers for the last of these words."""
     script = f"""
