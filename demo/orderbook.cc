@@ -36,7 +36,7 @@ namespace market
 {
 
 constexpr unsigned kWorkers = 4, kSymbols = 200, kOrdersPerSymbol = 300;
-constexpr unsigned kPastSessions = 5000, kRenderBytes = 1200, kReplayBytes = 2048;
+constexpr unsigned kPastSessions = 20000, kRenderBytes = 1200, kReplayBytes = 2048;
 
 struct Order {
 	uint64_t id;
@@ -127,11 +127,11 @@ struct Listener {
 	virtual void hear(uint32_t symbol, uint32_t price) = 0;
 };
 
-struct SessionListener : Listener {
+struct Subscriber : Listener {
 	std::vector<char> replay;
 	size_t at = 0;
 
-	SessionListener() : replay(kReplayBytes)
+	Subscriber() : replay(kReplayBytes)
 	{
 	}
 	void hear(uint32_t symbol, uint32_t price) override
@@ -153,7 +153,7 @@ struct Feed {
 	{
 		std::lock_guard<std::mutex> hold(lock);
 
-		listeners.push_back(new SessionListener);
+		listeners.push_back(new Subscriber);
 		return listeners.back();
 	}
 	// There is no unsubscribe: this is the planted leak.
@@ -273,9 +273,11 @@ std::string Exchange::truth()
 	for (auto &audit : audit_)
 		notes += audit.size();
 	std::lock_guard<std::mutex> hold(feed_.lock);
+	char list[32];
+	snprintf(list, sizeof(list), "%p", static_cast<void *>(feed_.listeners.data()));
 	return "LimitOrder " + std::to_string(limit) + " IcebergOrder " +
-	       std::to_string(iceberg) + " SessionListener " +
-	       std::to_string(feed_.listeners.size()) + " notes " +
+	       std::to_string(iceberg) + " Subscriber " +
+	       std::to_string(feed_.listeners.size()) + " list " + list + " notes " +
 	       std::to_string(notes) + " served " + std::to_string(served_) + "\n";
 }
 

@@ -27,4 +27,4 @@ if [ ! -f "$dir/build.ninja" ] || [ "${args:-$last}" != "$last" ]; then
 	fi
 	echo "$args" >"$dir/.args"
 fi
-ninja -C "$dir" --quiet -j "${JOBS:-$(nproc)}" "$@" | sed '/^ninja: no work to do/d; /^-- /d'
+ninja -C "$dir" --quiet -j "${JOBS:-$(nproc)}" "$@" 2>&1 | sed '/^ninja: no work to do/d; /^-- /d'
