@@ -95,6 +95,24 @@ static inline uint8_t faults_of(const struct ptm_chunks *it, const struct ptm_ch
 	return faults;
 }
 
+static inline bool is_size(uint64_t size, uint64_t left)
+{
+	return size >= PTM_MIN_CHUNK && size % PTM_ALIGN == 0 && size <= left;
+}
+
+/* Is the chunk of `size` bytes before `next` free? By the flag in the successor's header;
+ * but one that is no header, and gives another size, is not believed. */
+static inline bool is_free(const struct ptm_chunks *it, taddr next, const uint8_t *header,
+			   uint64_t size)
+{
+	uint64_t head = word(header + 8);
+
+	if (head & PTM_PREV_INUSE)
+		return false;
+	return word(header) == size || next == it->end ||
+	       is_size(head & ~(uint64_t)PTM_FLAGS, it->end - next);
+}
+
 size_t ptm_chunks_next(struct ptm_chunks *it, struct ptm_chunk *out, size_t cap)
 {
 	struct piece piece = { .window = it->window };
@@ -112,7 +130,7 @@ size_t ptm_chunks_next(struct ptm_chunks *it, struct ptm_chunk *out, size_t cap)
 
 		if (it->at == it->end)
 			return stop(it, STOP_END, n);
-		if (size < PTM_MIN_CHUNK || size % PTM_ALIGN || size > it->end - it->at)
+		if (!is_size(size, it->end - it->at))
 			return stop(it,
 				    is_fence(it, it->at, head) ? STOP_FENCE : STOP_DAMAGE,
 				    n);
@@ -130,7 +148,7 @@ size_t ptm_chunks_next(struct ptm_chunks *it, struct ptm_chunk *out, size_t cap)
 			return stop(it, STOP_HOLE, n + 1);
 		}
 		head = p ? word(p + 8) : PTM_PREV_INUSE;
-		c->is_in_use = head & PTM_PREV_INUSE;
+		c->is_in_use = !p || !is_free(it, it->at + size, p, size);
 		c->faults = faults_of(it, c, p ? word(p) : 0);
 		it->at += size;
 	}
@@ -190,8 +208,8 @@ static bool may_be_head(const struct ptm_chunks *it, uint64_t head, taddr at)
 {
 	uint64_t size = head & ~(uint64_t)PTM_FLAGS;
 
-	return size >= PTM_MIN_CHUNK && size % PTM_ALIGN == 0 && size <= it->end - at &&
-	       !(head & PTM_IS_MMAPPED) && !(it->is_main && head & PTM_NON_MAIN);
+	return is_size(size, it->end - at) && !(head & PTM_IS_MMAPPED) &&
+	       !(it->is_main && head & PTM_NON_MAIN);
 }
 
 bool ptm_chunks_resume(struct ptm_chunks *it, const struct ptm_members *members,

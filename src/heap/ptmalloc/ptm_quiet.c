@@ -163,6 +163,17 @@ static size_t enter_exported(struct text *t)
 	return found;
 }
 
+/* What lies between malloc's own functions is malloc's: how a thread's end empties its
+ * cache is called from far away only. */
+static void enter_between(struct text *t)
+{
+	if (t->high - t->low > NEIGHBOURHOOD)
+		return; /* a linker that orders functions by its own mind */
+	for (size_t f = 0; f < t->n; f++)
+		if (t->functions[f].vaddr >= t->low && t->functions[f].vaddr <= t->high)
+			enter(t, f);
+}
+
 /* No names: functions with a rip-relative operand that lands in [start, end). */
 static size_t enter_users_of(struct text *t, uint64_t start, uint64_t end)
 {
@@ -245,7 +256,9 @@ void ptm_find_text(struct ptm_places *p, const struct module *module, struct mod
 	}
 	t.mark = xcalloc(t.n, 1);
 	t.queue = xcalloc(t.n, sizeof(*t.queue));
-	if (enter_exported(&t) == 0) {
+	if (enter_exported(&t) > 0) {
+		enter_between(&t);
+	} else {
 		uint64_t arena = p->main_arena - module->bias;
 
 		by_name = false;
