@@ -7,6 +7,8 @@
  */
 #include "cmd/help_int.h"
 
+#include <ctype.h>
+
 /* Of the last change to the words. */
 #define MANUAL_DATE "2026-11-20"
 
@@ -95,22 +97,17 @@ static void heading(struct sink *out, const char *text)
 
 static void title(struct sink *out, const char *name, const char *brief)
 {
-	struct buf words = { 0 };
-
-	buf_str(&words, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH HEAPSIFT");
+	sink_str(out, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH HEAPSIFT");
 	if (name) {
-		buf_str(&words, "\\-");
-		capitals_show(&words, name);
+		sink_str(out, "\\-");
+		for (const char *at = name; *at; at++)
+			sink_char(out, (char)toupper((unsigned char)*at));
 	}
-	buf_str(&words, " 1 " MANUAL_DATE " \"heapsift " HEAPSIFT_VERSION
-			"\" \"User Commands\"\n");
-	sink_add(out, words.s, words.n);
-	buf_release(&words);
+	sink_str(out, " 1 " MANUAL_DATE " \"heapsift " HEAPSIFT_VERSION
+		      "\" \"User Commands\"\n");
 	heading(out, "NAME");
-	sink_str(out, "heapsift");
-	if (name)
-		sink_printf(out, "\\-%s", name);
-	sink_str(out, " \\- ");
+	sink_printf(out, name ? "heapsift\\-%s \\- " : "heapsift%s \\- ",
+		    name ? name : "");
 	paragraphs(out, brief);
 }
 

@@ -35,7 +35,10 @@ struct row_columns {
 	uint32_t nwords[SEGMENT_ROWS]; /* words kept of each block */
 	uint16_t arena[SEGMENT_ROWS];
 	uint8_t state[SEGMENT_ROWS];
-	uint64_t preview_low[SEGMENT_ROWS], preview_high[SEGMENT_ROWS];
+};
+
+struct row_previews {
+	uint64_t low[SEGMENT_ROWS], high[SEGMENT_ROWS];
 };
 
 /* Some blocks, by address; its successor goes on from there. */
@@ -44,6 +47,7 @@ struct row_segment {
 	const struct scan_part *part;
 	size_t n, first; /* first: index of its first block in the model */
 	struct row_columns *columns;
+	struct row_previews *previews; /* NULL when not wanted */
 	struct word_segment *words, *last_words;
 	size_t nwords, room; /* room: what the last word segment can still take */
 };
@@ -99,8 +103,9 @@ void scan_build_blocks(struct scan *s, struct model *m);
 void scan_build_edges(struct scan *s, struct model *m);
 void scan_release(struct scan *s);
 
-/* Gives back the words of a segment that are no longer needed. */
+/* Give back what of a segment is no longer needed. */
 void segment_free_words(struct row_segment *rows);
+void segment_free_columns(struct row_segment *rows);
 
 /* m->threads, but for their stacks; before heap_open, which adds their tcaches. */
 void build_threads(const struct mem *mem, struct model *m);

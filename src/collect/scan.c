@@ -32,6 +32,16 @@ struct part_walk {
 	struct scan_part *part;
 };
 
+void segment_free_columns(struct row_segment *rows)
+{
+	if (rows->columns)
+		xunmap(rows->columns, sizeof(*rows->columns));
+	if (rows->previews)
+		xunmap(rows->previews, sizeof(*rows->previews));
+	rows->columns = NULL;
+	rows->previews = NULL;
+}
+
 static inline uint64_t word_at(const uint8_t *bytes)
 {
 	uint64_t word;
@@ -40,12 +50,15 @@ static inline uint64_t word_at(const uint8_t *bytes)
 	return word;
 }
 
-static struct row_segment *add_row_segment(struct scan_part *p)
+static struct row_segment *add_row_segment(struct part_walk *walk)
 {
 	struct row_segment *rows = xcalloc(1, sizeof(*rows));
+	struct scan_part *p = walk->part;
 
 	rows->part = p;
 	rows->columns = xmap(sizeof(*rows->columns));
+	if (walk->scan->previews)
+		rows->previews = xmap(sizeof(*rows->previews));
 	if (p->last_rows)
 		p->last_rows->next = rows;
 	else
@@ -206,8 +219,8 @@ static void keep_preview(struct row_segment *rows, const uint8_t *bytes, size_t 
 	uint64_t preview[2] = { 0, 0 };
 
 	memcpy(preview, bytes, have < sizeof(preview) ? have : sizeof(preview));
-	rows->columns->preview_low[rows->n] = preview[0];
-	rows->columns->preview_high[rows->n] = preview[1];
+	rows->previews->low[rows->n] = preview[0];
+	rows->previews->high[rows->n] = preview[1];
 }
 
 static void look_into(struct part_walk *walk, const struct heap_block *b,
@@ -219,7 +232,7 @@ static void look_into(struct part_walk *walk, const struct heap_block *b,
 		mem_window_at(w, b->addr, (size_t)min_u64(b->size, TEXT_LOOK), &have);
 
 	have = (size_t)min_u64(have, b->size);
-	if (bytes && walk->scan->previews)
+	if (bytes && rows->previews)
 		keep_preview(rows, bytes, have);
 	if (b->state != BLOCK_USED)
 		return;
@@ -236,7 +249,7 @@ static void on_block(void *context, const struct heap_block *b, struct mem_windo
 	struct row_columns *c;
 
 	if (!rows || rows->n == SEGMENT_ROWS)
-		rows = add_row_segment(walk->part);
+		rows = add_row_segment(walk);
 	c = rows->columns;
 	c->addr[rows->n] = b->addr;
 	c->size[rows->n] = b->size;
@@ -339,8 +352,7 @@ void scan_release(struct scan *s)
 {
 	for (size_t i = 0; i < s->nsegments; i++) {
 		segment_free_words(s->segments[i]);
-		if (s->segments[i]->columns)
-			xunmap(s->segments[i]->columns, sizeof(struct row_columns));
+		segment_free_columns(s->segments[i]);
 		free(s->segments[i]);
 	}
 	for (size_t i = 0; i < s->nparts; i++) {

@@ -101,9 +101,8 @@ static void copy_rows(const struct row_segment *rows, struct model *m)
 	memcpy(m->blocks.state + at, c->state, n * sizeof(*c->state));
 	memcpy(m->blocks.arena + at, c->arena, n * sizeof(*c->arena));
 	if (m->previews.n) {
-		memcpy(m->previews.low + at, c->preview_low, n * sizeof(*c->preview_low));
-		memcpy(m->previews.high + at, c->preview_high,
-		       n * sizeof(*c->preview_high));
+		memcpy(m->previews.low + at, rows->previews->low, n * 8);
+		memcpy(m->previews.high + at, rows->previews->high, n * 8);
 	}
 	for (size_t i = 0; m->edge_first.n && i < n; i++)
 		m->edge_first.at[at + i] = c->nwords[i];
@@ -145,8 +144,7 @@ void scan_build_blocks(struct scan *s, struct model *m)
 
 		copy_rows(rows, m);
 		type_rows(&b, rows);
-		xunmap(rows->columns, sizeof(*rows->columns));
-		rows->columns = NULL;
+		segment_free_columns(rows);
 	}
 	map_release(&b.by_size.others);
 	build_damages(s, m);

@@ -2,7 +2,7 @@
 /*
  * A window on a mem: a few slots, each a contiguous piece of the target. A reader that
  * follows the addresses upward doubles the piece with each step up to SLOT_MAX, as the
- * kernel's read-ahead does; one that jumps gets SLOT_MIN. So a walk pays one system call a
+ * kernel's read-ahead does; one that jumps gets SLOT_MIN. So a walk pays few system calls a
  * megabyte and a random look-up does not pay for a megabyte.
  *
  * A slot keeps a bit for each page that is a hole. Private pages that no run of m->pages
@@ -19,7 +19,7 @@
 enum {
 	SLOTS = 8,
 	SLOT_MIN = 64 << 10,
-	SLOT_MAX = 1 << 20,
+	SLOT_MAX = 256 << 10, /* all slots together stay within a core's cache */
 	WANT_MAX = 64 << 10,
 	SLOT_PAGES = SLOT_MAX / PAGE_SIZE_4K,
 	ZEROS = 1 << 20,

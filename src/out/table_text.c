@@ -11,6 +11,7 @@
 #include "out/out_int.h"
 
 #include "base/utf8.h"
+#include <ctype.h>
 #include <stdlib.h>
 
 enum {
@@ -226,7 +227,9 @@ static void heading_write(struct text_writer *w)
 		if (!w->shapes[c].width)
 			continue;
 		buf_clear(&w->shown);
-		capitals_show(&w->shown, w->t->columns[c].name);
+		for (const char *at = w->t->columns[c].name; *at; at++)
+			buf_char(&w->shown,
+				 *at == '_' ? ' ' : (char)toupper((unsigned char)*at));
 		field_write(w, c, buf_view(&w->shown), (unsigned)w->shown.n);
 	}
 	sink_look(w->out, LOOK_PLAIN);

@@ -3,7 +3,7 @@
  * The main heap is one chain of chunks, and a chain is walked from its start: one core
  * would do all the work. But malloc itself names places where chunks begin: what a tcache
  * or a fastbin holds, and what is linked, forward and back, in a bin. At such a place,
- * every PIECE bytes, a long span is cut in two that are walked apart.
+ * a long span is cut into pieces that are walked apart.
  *
  * A list that lies about one (a torn or corrupt heap) makes the walk of the piece before it
  * end with a finding: the same that the walk of the whole would have told.
@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 enum {
-	PIECE = 8 << 20,
+	PIECES =
+		16, /* of a long span: some for each core, and few enough to keep apart */
+	PIECE_MIN = 8 << 20,
 	PER_BIN = 16, /* chunks of a bin that are asked */
 };
 
@@ -74,24 +76,37 @@ static void cut_span(struct ptm_heap *h, size_t i, taddr at)
 	h->spans[i].is_cut = true;
 }
 
+/* What a cut leaves behind is cut again, until it is short enough. */
+static void cut_long_span(struct ptm_heap *h, size_t i, const struct anchors *a)
+{
+	uint64_t length = h->spans[i].base.end - h->spans[i].base.start;
+	uint64_t piece = max_u64(PIECE_MIN, length / PIECES);
+
+	for (;;) {
+		const struct ptm_span *s = &h->spans[i];
+		taddr end = s->top ? s->top : s->base.end, at;
+
+		if (end - s->base.start < 2 * piece)
+			return;
+		at = anchor_after(h, a, s->base.start + piece);
+		if (at >= end)
+			return;
+		cut_span(h, i, at);
+		i = h->nspans - 1;
+	}
+}
+
 void ptm_cut_spans(struct ptm_heap *h, struct model *m)
 {
 	struct anchors *a = xcalloc(1, sizeof(*a));
+	size_t n = h->nspans;
 
 	for (size_t bin = 0; bin < PTM_NBINS; bin++)
 		add_bin(h, a, bin);
 	qsort(a->at, a->n, sizeof(*a->at), by_address);
-	/* What a cut leaves behind is the last span, so the loop comes to it too. */
-	for (size_t i = 0; i < h->nspans; i++) {
-		const struct ptm_span *s = &h->spans[i];
-		taddr end = s->top ? s->top : s->base.end, at;
-
-		if (s->base.arena != 0 || end - s->base.start < 2 * (uint64_t)PIECE)
-			continue;
-		at = anchor_after(h, a, s->base.start + PIECE);
-		if (at < end)
-			cut_span(h, i, at);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (h->spans[i].base.arena == 0)
+			cut_long_span(h, i, a);
 	free(a);
 	ptm_sort_spans(h, m);
 }
