@@ -29,12 +29,10 @@ bool build_id_find(const uint8_t *notes, size_t n, uint64_t align,
 	while (cursor_left(&c) > 0) {
 		uint32_t name_len = cursor_u32(&c), len = cursor_u32(&c);
 		uint32_t type = cursor_u32(&c);
-		const uint8_t *name = cursor_bytes(&c, align_up(name_len, 4));
-		const uint8_t *content;
+		const uint8_t *name =
+			cursor_bytes(&c, align_up(12 + (uint64_t)name_len, pad) - 12);
+		const uint8_t *content = cursor_bytes(&c, len);
 
-		if (pad == 8 && (c.at - notes) % 8)
-			cursor_bytes(&c, 4);
-		content = cursor_bytes(&c, len);
 		if (!cursor_ok(&c))
 			return false;
 		if (type == NT_GNU_BUILD_ID && name_len == sizeof(ELF_NOTE_GNU) &&

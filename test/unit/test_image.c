@@ -349,14 +349,12 @@ static void names_are_demangled(void **state)
 	assert_demangled("_Z", "_Z");
 	assert_demangled("_ZN", "_ZN");
 
-	/* Each pair of template arguments doubles the text: 2^40 bytes if let. */
-	buf_str(&bomb, "_Z1fI1aE1bIS_S_E");
-	for (char c = '0'; c <= '9'; c++)
-		buf_printf(&bomb, "1bIS%c_S%c_E", c, c);
-	for (char c = 'A'; c <= 'Z'; c++)
-		buf_printf(&bomb, "1bIS%c_S%c_E", c, c);
+	/* Each argument b<x, x> is twice as long as the one before it. */
+	buf_str(&bomb, "_Z1f1a1bIS_S_E");
+	for (const char *c = "13579BDFHJLNPRTVX"; *c; c++)
+		buf_printf(&bomb, "1bIS%c_S%c_E", *c, *c);
 	demangle(buf_view(&bomb), &out);
-	assert_true(out.n < 1 << 20);
+	assert_true(str_equal(buf_view(&out), buf_view(&bomb)));
 	buf_release(&bomb);
 	buf_release(&out);
 }

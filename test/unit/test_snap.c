@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A snapshot holds what the model held; damaged ones are refused or harmless. */
 #include "../fuzz/mend_snapshot.h"
-#include "snap/snap.h"
+#include "snap/snap_int.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+/* Where the tests run: each removes what it made. */
 static char folder[] = "/tmp/heapsift-test-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
 
 /* ---- models ---- */
 
@@ -134,9 +132,9 @@ static void write_to(const struct model *m, const char *path)
 /* Nothing in the folder but these many files. */
 static void assert_files(unsigned n)
 {
-	char command[256];
+	char command[64];
 
-	snprintf(command, sizeof(command), "test $(ls -A %s | wc -l) = %u", folder, n);
+	snprintf(command, sizeof(command), "test $(find . -type f | wc -l) = %u", n);
 	assert_int_equal(system(command), 0);
 }
 
@@ -145,7 +143,7 @@ static void assert_files(unsigned n)
 static void a_model_comes_back(void **state)
 {
 	static const size_t blocks[] = { 0, 1, 5, 1000, 3000000 };
-	const char *path = path_of("a.hsift");
+	const char *path = "a.hsift";
 
 	(void)state;
 	for (size_t i = 0; i < countof(blocks); i++) {
@@ -166,7 +164,7 @@ static void a_model_comes_back(void **state)
 
 static void values_can_be_left_out(void **state)
 {
-	struct snap_options o = { .path = path_of("a.hsift"), .no_values = true };
+	struct snap_options o = { .path = "a.hsift", .no_values = true };
 	struct model *m = model_make(1000), *back;
 	struct err e;
 
@@ -186,27 +184,67 @@ static void it_streams_into_a_pipe(void **state)
 	struct model *m = model_make(100000), *back;
 	struct snap_options o = { 0 };
 	struct err e;
-	char command[256];
-	FILE *cat;
+	FILE *cat = popen("cat > piped", "w");
 
 	(void)state;
-	snprintf(command, sizeof(command), "cat > %s/piped", folder);
-	cat = popen(command, "w");
+	assert_non_null(cat);
 	o.fd = fileno(cat);
 	assert_true(snap_write(m, &o, &e));
 	assert_int_equal(pclose(cat), 0);
-	back = read_back(path_of("piped"));
+	back = read_back("piped");
 	assert_models_equal(m, back);
 	model_free(m);
 	model_free(back);
-	unlink(path_of("piped"));
+	unlink("piped");
+}
+
+static void encodings_are_what_the_format_says(void **state)
+{
+	const uint16_t plain[] = { 0x0100, 0x0103, 0x0102 };
+	static const uint8_t want[ENCODINGS][6] = {
+		[ENCODING_PLAIN] = { 0x00, 0x01, 0x03, 0x01, 0x02, 0x01 },
+		[ENCODING_DELTA] = { 0x00, 0x01, 0x03, 0x00, 0xff, 0xff },
+		[ENCODING_PLANES] = { 0x00, 0x03, 0x02, 0x01, 0x01, 0x01 },
+		[ENCODING_DELTA |
+			ENCODING_PLANES] = { 0x00, 0x03, 0xff, 0x01, 0x00, 0xff },
+	};
+	uint8_t encoded[6], scratch[6];
+
+	(void)state;
+	for (uint8_t i = 0; i < ENCODINGS; i++) {
+		struct values v = { .encoding = i, .width = 2, .rows = 3 };
+
+		values_encode(&v, (const uint8_t *)plain, encoded, scratch);
+		assert_memory_equal(encoded, want[i], 6);
+	}
+}
+
+static void every_encoding_and_width_comes_back(void **state)
+{
+	uint64_t plain[100], encoded[100], scratch[100], back[100], seed = 1;
+
+	(void)state;
+	for (size_t i = 0; i < countof(plain); i++)
+		plain[i] = next_random(&seed) >> i % 64;
+	for (size_t width = 1; width <= 8; width *= 2)
+		for (uint8_t i = 0; i < ENCODINGS; i++) {
+			struct values v = { .encoding = i, .width = width };
+
+			v.rows = sizeof(plain) / width;
+			memset(back, 0, sizeof(back));
+			values_encode(&v, (uint8_t *)plain, (uint8_t *)encoded,
+				      (uint8_t *)scratch);
+			values_decode(&v, (uint8_t *)encoded, (uint8_t *)back,
+				      (uint8_t *)scratch);
+			assert_memory_equal(plain, back, sizeof(plain));
+		}
 }
 
 /* ---- output ---- */
 
 static void what_exists_is_not_replaced(void **state)
 {
-	struct snap_options o = { .path = path_of("a.hsift") };
+	struct snap_options o = { .path = "a.hsift" };
 	struct model *m = model_make(10), *back;
 	struct err e;
 
@@ -238,7 +276,7 @@ static void what_cannot_be_written_is_said(void **state)
 	assert_false(snap_may_write(&o, &e));
 	assert_int_equal(e.kind, ERR_FILE);
 	assert_false(snap_write(m, &o, &e));
-	o.path = folder;
+	o.path = ".";
 	assert_false(snap_may_write(&o, &e));
 	assert_int_equal(e.kind, ERR_USAGE);
 	o.path = "/dev/full"; /* a device is written to, not replaced */
@@ -254,30 +292,31 @@ static void what_cannot_be_written_is_said(void **state)
 static void a_full_disk_leaves_nothing(void **state)
 {
 	struct model *m = model_make(1000000);
-	struct snap_options o = { .path = path_of("a.hsift") };
+	struct snap_options o = { .path = "small/a.hsift" };
 	struct err e = { 0 };
 
 	(void)state;
-	if (mount("none", folder, "tmpfs", 0, "size=1m") < 0) {
+	assert_int_equal(mkdir("small", 0700), 0);
+	if (mount("none", "small", "tmpfs", 0, "size=1m") < 0) {
 		print_message("NOT RUN: a small tmpfs cannot be mounted here\n");
-		model_free(m);
-		return;
+	} else {
+		for (int force = 0; force < 2; force++) {
+			o.force = force;
+			assert_false(snap_write(m, &o, &e));
+			assert_int_equal(e.kind, ERR_FILE);
+			assert_non_null(strstr(e.text, "No space left"));
+			assert_files(0);
+		}
+		assert_int_equal(umount("small"), 0);
 	}
-	for (int force = 0; force < 2; force++) {
-		o.force = force;
-		assert_false(snap_write(m, &o, &e));
-		assert_int_equal(e.kind, ERR_FILE);
-		assert_non_null(strstr(e.text, "No space left"));
-		assert_files(0);
-	}
-	assert_int_equal(umount(folder), 0);
+	assert_int_equal(rmdir("small"), 0);
 	model_free(m);
 }
 
 static void killed_writers_leave_nothing(void **state)
 {
 	struct model *m = model_make(300000);
-	struct snap_options o = { .path = path_of("a.hsift") };
+	struct snap_options o = { .path = "a.hsift" };
 	unsigned killed = 0;
 	struct err e;
 
@@ -301,6 +340,68 @@ static void killed_writers_leave_nothing(void **state)
 		}
 	}
 	assert_true(killed > 5);
+	model_free(m);
+}
+
+/* From here on this process cannot open files without a name. */
+static void forbid_tmpfile(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_TMPFILE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_TMPFILE, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { countof(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ||
+	    open(".", O_TMPFILE | O_WRONLY, 0600) >= 0)
+		_exit(77);
+}
+
+/* In a process of its own: 0 if all is well, else which step was not. */
+static int steps_without_tmpfile(const struct model *m, const char *path)
+{
+	struct snap_options o = { .path = path };
+	struct model *back;
+	struct err e;
+
+	forbid_tmpfile();
+	if (!snap_write(m, &o, &e))
+		return 1;
+	if (snap_write(m, &o, &e) || e.kind != ERR_USAGE)
+		return 2;
+	o.force = true;
+	if (!snap_write(m, &o, &e))
+		return 3;
+	if (!snap_read(path, &back, &e) || back->blocks.n != m->blocks.n)
+		return 4;
+	return 0;
+}
+
+static void file_systems_without_tmpfile_do_too(void **state)
+{
+	struct model *m = model_make(1000);
+	const char *path = "a.hsift";
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(steps_without_tmpfile(m, path));
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		print_message("NOT RUN: a seccomp filter cannot be set here\n");
+	else
+		assert_int_equal(status, 0);
+	unlink(path);
+	assert_files(0);
 	model_free(m);
 }
 
@@ -357,7 +458,7 @@ static struct buf small_snapshot(const char *path)
 
 static void every_cut_is_refused(void **state)
 {
-	const char *path = path_of("cut");
+	const char *path = "cut";
 	struct buf b = small_snapshot(path);
 	struct err e;
 
@@ -373,7 +474,7 @@ static void every_cut_is_refused(void **state)
 
 static void every_flipped_byte_is_refused(void **state)
 {
-	const char *path = path_of("flipped");
+	const char *path = "flipped";
 	struct buf b = small_snapshot(path);
 	struct err e;
 	size_t read = 0;
@@ -394,7 +495,7 @@ static void every_flipped_byte_is_refused(void **state)
  * nothing goes wrong (run under ASan and UBSan too). */
 static void mended_damage_is_harmless(void **state)
 {
-	const char *path = path_of("mended");
+	const char *path = "mended";
 	struct buf b = small_snapshot(path), copy = { 0 };
 	size_t read = 0, refused = 0;
 	struct err e;
@@ -420,11 +521,90 @@ static void mended_damage_is_harmless(void **state)
 	unlink(path);
 }
 
+/* The entry of a section in the contents, behind its name. */
+static uint8_t *entry_of(const struct buf *b, const char *name)
+{
+	uint8_t *at = memmem(b->s, b->n, name, strlen(name));
+
+	assert_non_null(at);
+	return at + strlen(name);
+}
+
+static void assert_mended_refused(struct buf *b, const char *words)
+{
+	const char *path = "mended";
+	struct err e;
+
+	mend_snapshot((uint8_t *)b->s, b->n);
+	put_bytes(path, b->s, b->n);
+	assert_false(try_to_read(path, &e));
+	if (!strstr(e.text, words))
+		fail_msg("'%s' does not say '%s'", e.text, words);
+	buf_release(b);
+	unlink(path);
+}
+
+static void frames_must_fill_the_file(void **state)
+{
+	const char *path = "a.hsift";
+	struct buf b = small_snapshot(path), gap = { 0 };
+	uint64_t offset;
+
+	(void)state;
+	/* Two sections in one frame. */
+	memcpy(entry_of(&b, "blocks.size") + 12, entry_of(&b, "blocks.addr") + 12, 8);
+	assert_mended_refused(&b, "impossible frame");
+
+	/* Eight bytes between the frames and the contents. */
+	b = small_snapshot(path);
+	memcpy(&offset, b.s + b.n - FOOTER_BYTES, 8);
+	buf_add(&gap, b.s, offset);
+	buf_add(&gap, "gap gap ", 8);
+	buf_add(&gap, b.s + offset, b.n - offset);
+	offset += 8;
+	memcpy(gap.s + gap.n - FOOTER_BYTES, &offset, 8);
+	assert_mended_refused(&gap, "table of contents is damaged");
+	buf_release(&b);
+	unlink(path);
+}
+
+static void frames_must_be_zstd(void **state)
+{
+	const char *path = "a.hsift";
+	struct buf b = small_snapshot(path);
+
+	(void)state;
+	b.s[HEADER_BYTES]++; /* the magic number of the first frame */
+	assert_mended_refused(&b, "cannot be decompressed");
+	unlink(path);
+}
+
+static void sections_must_be_of_their_kind(void **state)
+{
+	const char *path = "a.hsift";
+
+	(void)state;
+	for (size_t at = 0; at < 3; at++) { /* width, is_text, encoding */
+		struct buf b = small_snapshot(path);
+
+		entry_of(&b, "blocks.size")[at] += 4;
+		assert_mended_refused(&b, "section 'blocks.size'");
+	}
+	struct buf b = small_snapshot(path);
+
+	entry_of(&b, "blocks.size")[4]--; /* rows */
+	assert_mended_refused(&b, "columns of 'blocks' differ");
+	b = small_snapshot(path);
+	memcpy(memmem(b.s, b.n, "threads.pc", 10), "threads.sp", 10);
+	assert_mended_refused(&b, "section 'threads.sp'"); /* twice */
+	unlink(path);
+}
+
 /* ---- rules ---- */
 
 static void assert_refused(struct model *m, const char *words)
 {
-	const char *path = path_of("wrong");
+	const char *path = "wrong";
 	struct err e;
 
 	write_to(m, path);
@@ -451,6 +631,7 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(m->edge_to.block[0] = 100, "'edge_to.block'");
 	WRONG(m->edge_first.at[3] = UINT64_MAX, "'edge_first.at'");
 	WRONG(m->edge_first.at[100]++, "'edge_first'");
+	WRONG(m->edge_first.at[0] = 1, "'edge_first'");
 	WRONG(m->regions.module[1] = 4, "'regions.module'");
 	WRONG(m->heaps.arena[2] = 3, "'heaps.arena'");
 	WRONG(m->types.kind[0] = (uint32_t)m->strings.n, "'types.kind'");
@@ -466,7 +647,7 @@ static void indices_must_lead_somewhere(void **state)
 
 static void other_versions_are_told(void **state)
 {
-	const char *path = path_of("version");
+	const char *path = "version";
 	struct buf b = small_snapshot(path);
 	struct err e;
 
@@ -490,7 +671,7 @@ static void other_versions_are_told(void **state)
 /* A section of another name is passed over, and its column is zeroes. */
 static void unknown_sections_are_passed_over(void **state)
 {
-	const char *path = path_of("unknown");
+	const char *path = "unknown";
 	struct buf b = small_snapshot(path);
 	struct model *m;
 	char *name = memmem(b.s, b.n, "threads.tid", 11);
@@ -523,13 +704,13 @@ static void other_files_are_no_snapshots(void **state)
 static int make_folder(void **state)
 {
 	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
+	return mkdtemp(folder) ? chdir(folder) : -1;
 }
 
 static int remove_folder(void **state)
 {
 	(void)state;
-	return rmdir(folder);
+	return chdir("/") == 0 ? rmdir(folder) : -1;
 }
 
 int main(void)
@@ -538,13 +719,19 @@ int main(void)
 		cmocka_unit_test(a_model_comes_back),
 		cmocka_unit_test(values_can_be_left_out),
 		cmocka_unit_test(it_streams_into_a_pipe),
+		cmocka_unit_test(encodings_are_what_the_format_says),
+		cmocka_unit_test(every_encoding_and_width_comes_back),
 		cmocka_unit_test(what_exists_is_not_replaced),
 		cmocka_unit_test(what_cannot_be_written_is_said),
 		cmocka_unit_test(a_full_disk_leaves_nothing),
 		cmocka_unit_test(killed_writers_leave_nothing),
+		cmocka_unit_test(file_systems_without_tmpfile_do_too),
 		cmocka_unit_test(every_cut_is_refused),
 		cmocka_unit_test(every_flipped_byte_is_refused),
 		cmocka_unit_test(mended_damage_is_harmless),
+		cmocka_unit_test(frames_must_fill_the_file),
+		cmocka_unit_test(frames_must_be_zstd),
+		cmocka_unit_test(sections_must_be_of_their_kind),
 		cmocka_unit_test(indices_must_lead_somewhere),
 		cmocka_unit_test(other_versions_are_told),
 		cmocka_unit_test(unknown_sections_are_passed_over),
