@@ -115,9 +115,9 @@ static size_t used_block_at(const struct block_index *x, const struct span_index
 
 	if (span->starts) {
 		uint64_t grain = (at - span->start) / GRAIN;
-		uint64_t upto = span->starts[grain / 64] << (63 - grain % 64);
+		uint64_t up_to = span->starts[grain / 64] << (63 - grain % 64);
 
-		block += span->before[grain / 64] + (size_t)__builtin_popcountll(upto);
+		block += span->before[grain / 64] + (size_t)__builtin_popcountll(up_to);
 		if (block == span->first)
 			return m->blocks.n; /* before the first */
 		block--;

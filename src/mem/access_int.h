@@ -28,6 +28,6 @@ struct fork_verdict {
 };
 /* `smaps` was read of it while it ran. */
 void access_fork_verdict(pid_t pid, const struct smaps *smaps, const struct mem *running,
-			 struct fork_verdict *out);
+			 struct fork_verdict *v);
 
 #endif

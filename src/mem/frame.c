@@ -182,24 +182,23 @@ size_t frames_size(const struct xstate *fp)
 }
 
 void frames_build(struct frames *f, taddr top, const struct frame_spots *spots,
-		  const struct user_regs_struct *raw, const struct xstate *fp,
-		  uint64_t sigmask)
+		  const struct frame_state *was)
 {
-	struct user_regs_struct home = *raw, child = *raw;
+	struct user_regs_struct home = *was->regs, child = *was->regs;
 	size_t each = align_up(FRAME, 64);
 	taddr fp_at;
 
 	memset(f->bytes, 0, sizeof(f->bytes));
 	/* xrstor wants its area aligned to 64 bytes. */
-	f->low = align_down(top - frames_size(fp), 64);
+	f->low = align_down(top - frames_size(was->fp), 64);
 	f->home = f->low;
 	f->child = f->low + each;
 	fp_at = f->low + 2 * each;
-	f->len = 2 * each + fp_put(f->bytes + 2 * each, fp);
+	f->len = 2 * each + fp_put(f->bytes + 2 * each, was->fp);
 	assert(f->len <= sizeof(f->bytes) && f->low + f->len <= top);
 
 	regs_step_back(&home);
-	frame_put(f->bytes, spots->restorer, &home, fp_at, sigmask);
+	frame_put(f->bytes, spots->restorer, &home, fp_at, was->sigmask);
 	child.rip = spots->syscall_ret;
 	child.rsp = f->child;
 	child.rax = SYS_exit_group;

@@ -49,9 +49,15 @@ struct frame_spots {
 	taddr restorer;    /* mov $15,%eax; syscall */
 };
 
-/* Builds the frames to end at `top` or below; the thread's registers are `raw`. */
+/* All that the frames are to restore of a thread. */
+struct frame_state {
+	const struct user_regs_struct *regs; /* as they were read */
+	const struct xstate *fp;
+	uint64_t sigmask;
+};
+
+/* Builds the frames of a thread in state `was` to end at `top` or below. */
 void frames_build(struct frames *f, taddr top, const struct frame_spots *spots,
-		  const struct user_regs_struct *raw, const struct xstate *fp,
-		  uint64_t sigmask);
+		  const struct frame_state *was);
 
 #endif

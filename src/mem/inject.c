@@ -125,8 +125,9 @@ static bool make_call(const struct injection *in, struct injected *out, struct e
 {
 	struct user_regs_struct r;
 
-	if (!run_to_syscall_stop(in, out, e) || !run_to_syscall_stop(in, out, e))
-		return false;
+	for (int stop = 0; stop < 2; stop++) /* going in, coming out */
+		if (!run_to_syscall_stop(in, out, e))
+			return false;
 	if (ptrace(PTRACE_GETREGS, in->thread->tid, 0, &r) < 0)
 		return fail(e, ERR_PROCESS, "process %d has exited",
 			    (int)in->seized->pid);
@@ -169,7 +170,7 @@ bool inject(const struct injection *in, struct injected *out, struct err *e)
 	    ptrace(PTRACE_GETSIGMASK, t->tid, KERNEL_MASK, &mask) < 0)
 		return fail(e, ERR_PROCESS, "cannot read the registers of thread %d",
 			    (int)t->tid);
-	frames_build(&f, top, &in->spots, &t->regs, &fp, mask);
+	frames_build(&f, top, &in->spots, &(struct frame_state){ &t->regs, &fp, mask });
 	if (!swap_memory(in, &f, out)) {
 		out->len = 0;
 		return fail(e, ERR_PROCESS, "no room on the stack of thread %d",

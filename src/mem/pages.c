@@ -72,6 +72,7 @@ static void run_add(struct run_list *l, taddr start, taddr end, enum page_state 
 		l->cap = l->cap ? 2 * l->cap : 1024;
 		l->runs = xrealloc(l->runs, l->cap, sizeof(*l->runs));
 	}
+	assert(l->runs);
 	l->runs[l->n++] = (struct page_run){ start, count, state };
 }
 

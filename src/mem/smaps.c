@@ -49,6 +49,15 @@ static void parse_line(const char *line, struct smaps_entry *entry)
 		entry->flags = parse_vm_flags(line + 8 + strspn(line + 8, " "));
 }
 
+static void add_entry(struct smaps *s, size_t *cap, const struct smaps_entry *entry)
+{
+	if (s->n == *cap) {
+		*cap = *cap ? 2 * *cap : 256;
+		s->entries = xrealloc(s->entries, *cap, sizeof(*entry));
+	}
+	s->entries[s->n++] = *entry;
+}
+
 bool smaps_read(pid_t pid, struct smaps *out)
 {
 	struct buf text = { 0 };
@@ -61,15 +70,10 @@ bool smaps_read(pid_t pid, struct smaps *out)
 		return false;
 	}
 	for (const char *line = text.s; *line; line += *line == '\n') {
-		if (parse_head(line, &entry)) {
-			if (out->n == cap) {
-				cap = cap ? 2 * cap : 256;
-				out->entries = xrealloc(out->entries, cap, sizeof(entry));
-			}
-			out->entries[out->n++] = entry;
-		} else if (out->n) {
+		if (parse_head(line, &entry))
+			add_entry(out, &cap, &entry);
+		else if (out->n)
 			parse_line(line, &out->entries[out->n - 1]);
-		}
 		line += strcspn(line, "\n");
 	}
 	buf_release(&text);

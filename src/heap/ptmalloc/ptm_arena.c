@@ -165,7 +165,7 @@ static void add_heap(struct ptm_heap *h, struct model *m, taddr heap, size_t are
 		model_find_out(
 			m, SEVERITY_DAMAGE, hex(text, a->top),
 			"the arena's top should reach to the end of its heap, 0x%llx",
-			(unsigned long long)(heap + size));
+			(unsigned long long)heap + size);
 }
 
 static void open_heaps(struct ptm_heap *h, struct model *m, size_t arena)
