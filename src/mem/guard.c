@@ -23,6 +23,7 @@
 
 #include "mem/mem_int.h"
 #include "mem/proc_int.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -46,6 +47,7 @@ enum {
 	REAP_TRIES = 50,
 	CHILD_BORN_MS = 10000,
 	CHILD_DEAD_MS = 60000,
+	BURY_MS = 5000,
 };
 
 enum guard_state { GUARD_IDLE, GUARD_STANDING, GUARD_CHILD };
@@ -57,15 +59,14 @@ struct guard {
 	int target; /* pidfd, or -1 */
 	enum guard_state state;
 	pid_t child;
-	pid_t child_ns;  /* its pid where the target lives */
 	uint64_t born;   /* clock */
 	struct err lost; /* kind is not ERR_NONE: what is read is worth nothing */
 };
 
 static void set_phase(const struct guard *g, enum mem_phase phase)
 {
-	if (g->plan->phase)
-		*g->plan->phase = phase;
+	if (g->plan->probe)
+		g->plan->probe->phase = phase;
 }
 
 static void lose(struct guard *g, const char *why)
@@ -228,7 +229,6 @@ static bool call_in_target(struct guard *g, struct injection *in, struct injecte
 
 static bool child_born(struct guard *g, struct err *e)
 {
-	struct proc_status status;
 	char number[16];
 	int event;
 
@@ -239,20 +239,19 @@ static bool child_born(struct guard *g, struct err *e)
 			    "the child that was to be read died at birth");
 	snprintf(number, sizeof(number), "%d", (int)g->child);
 	write_oom_adj(number, "1000");
-	if (!proc_status_read(g->child, &status))
-		return fail(e, ERR_PROCESS,
-			    "the child that was to be read died at birth");
-	g->child_ns = status.ns_pid;
 	g->born = clock_ns();
 	return true;
 }
 
-static bool child_is_zombie_of(pid_t child, pid_t target)
+/* Its pid where the target lives; 0: it is no zombie of the target (any more). */
+static pid_t zombie_pid(const struct guard *g)
 {
 	struct proc_status status;
 
-	return proc_status_read(child, &status) && status.state == 'Z' &&
-	       status.ppid == target;
+	if (!proc_status_read(g->child, &status) || status.state != 'Z' ||
+	    status.ppid != g->plan->pid)
+		return 0;
+	return status.ns_pid;
 }
 
 /* Nothing that can be done for it: it has exited, and its children are init's. */
@@ -269,17 +268,17 @@ static bool reap_by(struct guard *g, pid_t tid)
 {
 	struct injection in = {
 		.nr = SYS_wait4,
-		.args = { (uint64_t)g->child_ns, 0, __WALL | WNOHANG, 0 },
+		.args = { (uint64_t)zombie_pid(g), 0, __WALL | WNOHANG, 0 },
 	};
 	struct injected result;
 	struct err ignored;
 	bool done;
 
-	if (!seize_one(&g->seized, tid, &ignored))
+	if (in.args[0] == 0 || !seize_one(&g->seized, tid, &ignored))
 		return false;
 	done = call_in_target(g, &in, &result, &ignored);
 	release_all(&g->seized);
-	return done && !child_is_zombie_of(g->child, g->plan->pid);
+	return done && !zombie_pid(g);
 }
 
 static void reap_child(struct guard *g)
@@ -291,8 +290,8 @@ static void reap_child(struct guard *g)
 		size_t n;
 		bool done = false;
 
-		if (!child_is_zombie_of(g->child, g->plan->pid) ||
-		    reap_by(g, g->plan->pid) || !proc_threads(g->plan->pid, &tids, &n))
+		if (!zombie_pid(g) || reap_by(g, g->plan->pid) ||
+		    !proc_threads(g->plan->pid, &tids, &n))
 			return;
 		for (size_t i = 0; i < n && i < 8 && !done; i++)
 			done = tids[i] != g->plan->pid && reap_by(g, tids[i]);
@@ -314,6 +313,7 @@ static void end_child(struct guard *g)
 	while (WIFSTOPPED(event));
 	reap_child(g);
 	g->child = 0;
+	g->shared->fork.child = 0;
 	g->state = GUARD_IDLE;
 }
 
@@ -378,11 +378,15 @@ static bool do_fork(struct guard *g, struct err *e)
 		 * ports open that the target closes. The stack is the child's frame. */
 		.args = { CLONE_FILES, true, 0, 0 },
 	};
+	bool done;
 
 	if (g->state != GUARD_STANDING)
 		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
 	set_phase(g, PHASE_INJECTED);
-	if (!call_in_target(g, &in, &g->shared->fork, e))
+	g->shared->is_forking = true;
+	done = call_in_target(g, &in, &g->shared->fork, e);
+	g->shared->is_forking = false;
+	if (!done)
 		return false;
 	g->child = g->shared->fork.child;
 	if (!g->child)
@@ -500,9 +504,65 @@ void guard_main(const struct guardian_plan *plan, struct guard_shared *shared, i
 		if (send(tool, &command, 1, MSG_NOSIGNAL) != 1 || end)
 			break;
 	}
-	g.seized.tool = -1; /* from here on its death changes nothing */
+	g.seized.tool_dead = true; /* or as good as: its death changes nothing now */
 	do_let_go(&g);
 	if (g.child)
 		end_child(&g);
+	_exit(0);
+}
+
+/* ---- after the death of a guardian ---- */
+
+/* A child without exit signal, which is how ours are born, that is dead: fields 3, 4 and 38
+ * of its stat. Nobody else but ancient thread libraries has such. */
+static bool is_ours_by_looks(pid_t pid, pid_t target)
+{
+	struct buf text = { 0 };
+	const char *at = proc_read(pid, "stat", &text) ? strrchr(text.s, ')') : NULL;
+	bool ours = at && at[2] == 'Z' && strtol(at + 4, NULL, 10) == target;
+
+	for (int field = 2; ours && field < 38; field++) {
+		at = strchr(at + 1, ' ');
+		ours = at != NULL;
+	}
+	ours = ours && strtol(at, NULL, 10) == 0;
+	buf_release(&text);
+	return ours;
+}
+
+/* The guardian died before it heard of the child. */
+static pid_t find_child(pid_t target)
+{
+	DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	pid_t found = 0;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0 && is_ours_by_looks(pid, target))
+			found = pid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+void guard_bury(const struct guardian_plan *plan, struct guard_shared *shared)
+{
+	struct guard g = { .plan = plan, .shared = shared, .child = shared->fork.child };
+	struct timespec pause = { 0, 1000000 };
+
+	g.seized.pid = plan->pid;
+	g.seized.tool_dead = true;
+	harden(&g, -1);
+	for (int i = 0; i < BURY_MS && !zombie_pid(&g); i++) {
+		nanosleep(&pause, NULL);
+		if (!shared->fork.child)
+			g.child = find_child(plan->pid);
+		if (!shared->fork.child && !g.child && i > 20)
+			_exit(0); /* there was none */
+	}
+	reap_child(&g);
 	_exit(0);
 }

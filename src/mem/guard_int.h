@@ -23,7 +23,8 @@ struct guard_shared {
 	struct err err; /* of GUARD_FAILED */
 	uint64_t pause_ns;
 	pid_t child;
-	struct injected fork;
+	struct injected fork; /* its child is 0 again once that is reaped */
+	bool is_forking;      /* a child may be there that nobody knows of */
 	size_t nthreads;
 	struct mem_thread threads[GUARD_THREADS];
 };
@@ -31,5 +32,9 @@ struct guard_shared {
 /* The process. Does not return. `tool` is its end of the socket. */
 _Noreturn void guard_main(const struct guardian_plan *plan, struct guard_shared *shared,
 			  int tool);
+
+/* The last service for a guardian that was killed: the child, whose tracer died and which
+ * therefore died too, is reaped. */
+_Noreturn void guard_bury(const struct guardian_plan *plan, struct guard_shared *shared);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 struct guardian {
+	struct guardian_plan plan;
 	pid_t pid;
 	int socket;
 	struct guard_shared *shared;
@@ -47,8 +48,10 @@ bool guardian_start(const struct guardian_plan *plan, struct guardian **out,
 		return fail(e, ERR_PROCESS, "cannot start the guardian process: %s",
 			    strerror(errno));
 	}
+	if (plan->probe)
+		plan->probe->guardian = pid;
 	*out = xcalloc(1, sizeof(**out));
-	**out = (struct guardian){ pid, ends[0], shared };
+	**out = (struct guardian){ *plan, pid, ends[0], shared };
 	return true;
 }
 
@@ -119,15 +122,25 @@ uint64_t guardian_pause_ns(const struct guardian *g)
 	return g->shared->pause_ns;
 }
 
+static void wait_for(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
 void guardian_free(struct guardian *g)
 {
-	int status;
-
 	if (!g)
 		return;
 	close(g->socket);
-	while (waitpid(g->pid, &status, 0) < 0 && errno == EINTR)
-		continue;
+	wait_for(g->pid);
+	if (g->shared->fork.child || g->shared->is_forking) {
+		pid_t undertaker = fork();
+
+		if (undertaker == 0)
+			guard_bury(&g->plan, g->shared);
+		wait_for(undertaker);
+	}
 	munmap(g->shared, sizeof(*g->shared));
 	free(g);
 }

@@ -16,7 +16,7 @@ struct guardian_plan {
 	struct frame_spots spots; /* 0, 0: no fork is planned */
 	bool lift_seccomp;
 	unsigned max_child_s;
-	volatile uint32_t *phase; /* may be NULL */
+	struct mem_probe *probe; /* may be NULL */
 };
 
 /* What the stack frames of the injected call covered in the child, and what was there. */

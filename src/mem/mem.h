@@ -96,22 +96,29 @@ struct mem {
  * is nobody inside an allocator? False: let go, wait 5 ms, stop again; three times. */
 typedef bool mem_quiet_fn(const struct mem *m, void *context);
 
+struct mem_probe;
+
 struct mem_live_options {
 	enum snapshot_mode mode;
 	mem_quiet_fn *is_quiet; /* may be NULL */
 	void *quiet_context;
-	unsigned max_child_s; /* the child is ended at this age; 0: never */
-	/* For tests that kill us at every moment: the phase the dump is in, written by the
-	 * guardian and the tool into memory they share. NULL in real life. */
-	volatile uint32_t *phase;
+	unsigned max_child_s;    /* the child is ended at this age; 0: never */
+	struct mem_probe *probe; /* NULL in real life */
 };
 
+/* For tests that kill us at every moment: where a dump is. In memory that the test, the
+ * tool and the guardian share. */
 enum mem_phase {
 	PHASE_BEFORE,
 	PHASE_SEIZING,
 	PHASE_INJECTED,
 	PHASE_READING,
 	PHASE_AFTER
+};
+
+struct mem_probe {
+	volatile uint32_t phase;
+	volatile pid_t guardian;
 };
 
 /* A running, inconsistent view for finding things out beforehand (where is libc, which

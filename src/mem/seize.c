@@ -78,6 +78,15 @@ static bool is_stop_event(int status)
 	return status >> 16 == PTRACE_EVENT_STOP;
 }
 
+/* Its registers, and from now on no EINTR that would be ours, whatever becomes of us. */
+static void read_registers(struct seized_thread *t)
+{
+	t->has_regs = ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) == 0;
+	/* A process that SIGSTOP had stopped before us has its EINTR from that. */
+	if (t->has_regs && !t->group_stopped && regs_hide_eintr(&t->regs))
+		ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs);
+}
+
 /* On its way to the stop; see the table above. */
 static void thread_event(struct seized *s, struct seized_thread *t, int status)
 {
@@ -91,6 +100,7 @@ static void thread_event(struct seized *s, struct seized_thread *t, int status)
 		t->group_stopped = sig != SIGTRAP;
 		s->running -= !t->stopped;
 		t->stopped = true;
+		read_registers(t);
 		return;
 	}
 	ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
@@ -119,17 +129,18 @@ static bool take_event(struct seized *s)
 	return true;
 }
 
-/* Sleeps until something may have happened, at most `ms`. False: the tool is dead. */
+/* Sleeps until something may have happened, at most `ms`. False: the tool has just died. */
 static bool events_sleep(struct seized *s, int ms)
 {
 	struct pollfd fds[2] = { { .fd = s->events, .events = POLLIN },
-				 { .fd = s->tool, .events = 0 } };
+				 { .fd = s->tool_dead ? -1 : s->tool } };
 	struct signalfd_siginfo ignored[8];
 
 	poll(fds, 2, ms);
 	if (fds[0].revents && read(s->events, ignored, sizeof(ignored)) < 0)
 		assert(errno == EAGAIN || errno == EINTR);
-	return !(fds[1].revents & (POLLHUP | POLLERR | POLLNVAL));
+	s->tool_dead |= fds[1].revents != 0;
+	return !fds[1].revents;
 }
 
 bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms)
@@ -263,21 +274,6 @@ static bool has_threads(const struct seized *s)
 	return false;
 }
 
-/* The registers of all, and from now on no EINTR that would be ours. */
-static void read_registers(struct seized *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct seized_thread *t = &s->threads[i];
-
-		if (t->gone || ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) < 0)
-			continue;
-		t->has_regs = true;
-		/* A process that SIGSTOP had stopped already has its EINTR from that. */
-		if (!t->group_stopped && regs_hide_eintr(&t->regs))
-			ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs);
-	}
-}
-
 static bool stop_passes(struct seized *s, bool *busy, struct err *e)
 {
 	size_t known;
@@ -308,7 +304,6 @@ bool seize_all(struct seized *s, bool *busy, struct err *e)
 		release_all(s);
 		return false;
 	}
-	read_registers(s);
 	return true;
 }
 
@@ -327,35 +322,35 @@ bool seize_one(struct seized *s, pid_t tid, struct err *e)
 		release_all(s);
 		return false;
 	}
-	read_registers(s);
 	return true;
 }
 
-/* One that hangs cannot be detached before it stops: it is let go the moment it does. */
+static void release_thread(struct seized_thread *t)
+{
+	ptrace(PTRACE_DETACH, t->tid, 0, 0);
+	t->stopped = false;
+	t->gone = true;
+}
+
+/* One that has not stopped yet cannot be detached: it is let go the moment it does. */
 static void release_hanging(struct seized *s)
 {
 	uint64_t end = clock_ns() + 1000000000;
 
 	while (s->running && clock_ns() < end) {
-		if (!take_event(s) && !events_sleep(s, 5))
-			break;
+		if (!take_event(s))
+			events_sleep(s, 5);
 		for (size_t i = 0; i < s->n; i++)
-			if (s->threads[i].stopped) {
-				ptrace(PTRACE_DETACH, s->threads[i].tid, 0, 0);
-				s->threads[i].stopped = false;
-				s->threads[i].gone = true;
-			}
+			if (s->threads[i].stopped)
+				release_thread(&s->threads[i]);
 	}
 }
 
 void release_all(struct seized *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i].stopped) {
-			ptrace(PTRACE_DETACH, s->threads[i].tid, 0, 0);
-			s->threads[i].stopped = false;
-			s->threads[i].gone = true;
-		}
+		if (s->threads[i].stopped)
+			release_thread(&s->threads[i]);
 	if (s->since)
 		s->paused += clock_ns() - s->since;
 	s->since = 0;

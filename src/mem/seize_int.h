@@ -20,7 +20,8 @@ struct seized_thread {
 struct seized {
 	pid_t pid;
 	int events; /* a signalfd for SIGCHLD */
-	int tool;   /* readable or closed: the tool wants something, or is dead */
+	int tool;   /* our end of the tool's socket: closes when it dies */
+	bool tool_dead;
 	struct seized_thread *threads;
 	size_t n, cap;
 	struct map by_tid; /* tid -> index */

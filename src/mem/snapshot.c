@@ -36,7 +36,7 @@ struct snapshot {
 	bool held;         /* the target or its child is still there for us */
 	uint64_t switches; /* without a guardian: of the target, when it was opened */
 	struct err lost;
-	volatile uint32_t *phase;
+	struct mem_probe *probe;
 };
 
 static struct snapshot *snapshot_of(const struct mem *m)
@@ -112,14 +112,14 @@ static void snapshot_release(struct mem *m)
 	if (!s->held)
 		return;
 	s->held = false;
+	if (s->probe)
+		s->probe->phase = PHASE_AFTER;
 	if (!s->guardian)
 		check_still(s);
 	else if (!guardian_end(s->guardian, &s->lost))
 		assert(s->lost.kind != ERR_NONE);
 	if (s->guardian)
 		m->pause_ns = guardian_pause_ns(s->guardian);
-	if (s->phase)
-		*s->phase = PHASE_AFTER;
 }
 
 static bool is_not_anon(const struct mem_region *r)
@@ -279,6 +279,8 @@ static bool fork_or_stay(struct snapshot *s, const struct before *b,
 	} else {
 		note(s, "freeze, as it cannot be forked: %s", b->fork.why);
 	}
+	if (s->probe)
+		s->probe->phase = PHASE_READING;
 	live_scan_pages(&s->mem, s->pid, live_every_region);
 	return true;
 }
@@ -291,7 +293,7 @@ static bool take_running(struct snapshot *s, const struct mem_live_options *o,
 		.spots = b->spots,
 		.lift_seccomp = b->fork.lift_seccomp,
 		.max_child_s = o->max_child_s,
-		.phase = o->phase,
+		.probe = o->probe,
 	};
 
 	if (o->mode == MODE_FORK && !b->fork.is_possible)
@@ -402,7 +404,7 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	s->mem.ops = &snapshot_ops;
 	s->pid = pid;
 	s->fd = -1;
-	s->phase = o->phase;
+	s->probe = o->probe;
 	if (pid == getpid())
 		taken = fail(e, ERR_PROCESS, "process %d is heapsift itself", (int)pid);
 	else
