@@ -163,7 +163,8 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	bool ok;
 
 	describe_process(&c);
-	ok = look_at_running(&c, e) && (o->evidence_only || collect_snapshot(&c, e));
+	ok = (o->bytes || look_at_running(&c, e)) &&
+	     (o->evidence_only || collect_snapshot(&c, e));
 	heap_free(c.heap);
 	if (c.mem)
 		mem_close(c.mem);

@@ -13,7 +13,7 @@ struct collect_options {
 	enum snapshot_mode mode;
 	bool previews;      /* fill m->previews */
 	bool edges;         /* fill m->edge_first and m->edge_to */
-	bool bytes;         /* keep a bytes source: m->bytes */
+	bool bytes;         /* keep a bytes source, m->bytes, and do not walk the heap */
 	bool evidence_only; /* what can be read and by what evidence; nothing is stopped */
 };
 
