@@ -20,6 +20,8 @@ static const char *foreign_name(const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *file = slash ? slash + 1 : path;
 
+	if (strstr(path, "-musl/libc.so"))
+		return "musl malloc";
 	for (size_t i = 0; i < countof(foreign); i++)
 		if (strncmp(file, foreign[i].file, strlen(foreign[i].file)) == 0)
 			return foreign[i].name;

@@ -23,8 +23,10 @@
 enum {
 	BINS_BYTES = PTM_NBINS * 16,
 	TRIES = 5, /* the process runs: bins may be mid-update */
-	MP_REACH =
-		0x4000, /* mp_ lies 0x900..0x940 before main_arena in all builds seen */
+	/* mp_ lies 0x900..0x940 before main_arena in shared libraries, 0xa0 in static ones */
+	MP_REACH = 0x4000,
+	STACK_USUAL = 8 << 20,
+	OTHERS_MIN = 64 << 20,
 };
 
 /* What was found, and what the witnesses say. */
@@ -441,6 +443,45 @@ static void tell_unused(struct model *m, const struct mem *mem, const struct mod
 			"try again: the process was running");
 }
 
+/* What glibc has of the private memory, by its own counts. */
+static uint64_t own_memory(const struct mem *mem, const struct ptm_places *p)
+{
+	const struct ptm_state_layout *l = p->state;
+	taddr arena = p->main_arena;
+	uint64_t bytes = p->mp ? ptm_word(mem, p->mp + p->par->mmapped_mem) : 0;
+
+	for (size_t i = 0; i < PTM_MAX_ARENAS && arena; i++) {
+		bytes += ptm_word(mem, arena + l->system_mem);
+		arena = ptm_word(mem, arena + l->next);
+		if (arena == p->main_arena)
+			break;
+	}
+	return bytes;
+}
+
+/* A glibc heap that is small beside the rest of private memory: then somebody else hands
+ * out memory too. Stacks are allowed for by their usual size; what is left must be large. */
+static void tell_others(const struct mem *mem, const struct ptm_places *p,
+			struct model *m)
+{
+	uint64_t anonymous = 0, own = own_memory(mem, p), usual;
+	char answer[96], evidence[128];
+
+	for (size_t i = 0; i < mem->nregions; i++)
+		if (ptm_is_anonymous(&mem->regions[i]))
+			anonymous += mem->regions[i].end - mem->regions[i].start;
+	usual = own + OTHERS_MIN + mem->nthreads * STACK_USUAL;
+	if (anonymous < usual || anonymous - usual < 4 * own)
+		return;
+	snprintf(answer, sizeof(answer), "%llu MiB of private memory are not glibc's",
+		 (unsigned long long)((anonymous - own) >> 20));
+	snprintf(evidence, sizeof(evidence),
+		 "glibc's heaps have %llu MiB by their own count",
+		 (unsigned long long)(own >> 20));
+	model_evidence(m, "other memory", answer, evidence,
+		       "mapped directly or by another allocator; it counts as mappings");
+}
+
 static bool find_arena(struct find *f, struct mem_window *w, const struct module *libc)
 {
 	return libc ? scan_module(f, w, libc) : scan_everything(f, w);
@@ -465,6 +506,12 @@ struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *m
 	if (!f.state) {
 		if (link.vaddr)
 			tell_unused(m, mem, libc, &link);
+		else
+			model_evidence(
+				m, "main_arena", "not found",
+				"127 bin headers that point back are nowhere in "
+				"private memory",
+				"another allocator: its memory counts as mappings");
 		return NULL;
 	}
 	own = libc ? libc : module_at(modules, f.arena);
@@ -479,5 +526,6 @@ struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *m
 	tell_library(m, own, p->base.name);
 	tell_arena(m, p, own, &link, !libc);
 	ptm_find_text(p, own, m);
+	tell_others(mem, p, m);
 	return &p->base;
 }

@@ -174,32 +174,48 @@ static void enter_between(struct text *t)
 			enter(t, f);
 }
 
-/* No names: functions with a rip-relative operand that lands in [start, end). */
-static size_t enter_users_of(struct text *t, uint64_t start, uint64_t end)
+/* Has the function a rip-relative operand (mod 00, r/m 101) that lands in the range? */
+static bool is_user(const struct text *t, size_t function, struct ptm_range range)
 {
-	size_t found = 0;
+	size_t n;
+	const uint8_t *code = code_of(t, function, &n);
 
-	for (size_t f = 0; f < t->n; f++) {
-		size_t n;
-		const uint8_t *code = code_of(t, f, &n);
+	for (size_t i = 2; code && i + 4 <= n; i++) {
+		uint64_t to;
 
-		for (size_t i = 2; code && i + 4 <= n; i++) {
-			uint64_t to;
-
-			/* mod 00, r/m 101 */
-			if ((code[i - 1] & 0xc7) != 0x05)
-				continue;
-			to = target_of(code, i, t->functions[f].vaddr);
-			if (to < start || to >= end)
-				continue;
-			enter(t, f);
-			found++;
-			t->low = min_u64(t->low, t->functions[f].vaddr);
-			t->high = max_u64(t->high, t->functions[f].vaddr);
-			break;
-		}
+		if ((code[i - 1] & 0xc7) != 0x05)
+			continue;
+		to = target_of(code, i, t->functions[function].vaddr);
+		if (to >= range.start && to < range.end)
+			return true;
 	}
-	return found;
+	return false;
+}
+
+/* No names: the functions that use main_arena or mp_, which only malloc's file sees. What
+ * lies far from the middle one was misread: data between functions, or bytes of another
+ * instruction. */
+static void enter_users(struct text *t, const struct ptm_places *p, uint64_t bias)
+{
+	taddr arena = p->main_arena - bias, mp = p->mp - bias;
+	struct ptm_range state = { arena, arena + p->state->size };
+	struct ptm_range par = { mp, p->mp ? mp + p->par->size : mp };
+	size_t *users = xcalloc(t->n, sizeof(*users)), n = 0;
+
+	for (size_t f = 0; f < t->n; f++)
+		if (is_user(t, f, state) || is_user(t, f, par))
+			users[n++] = f;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = t->functions[users[i]].vaddr;
+		uint64_t middle = t->functions[users[n / 2]].vaddr;
+
+		if (max_u64(at, middle) - min_u64(at, middle) > NEIGHBOURHOOD / 2)
+			continue;
+		enter(t, users[i]);
+		t->low = min_u64(t->low, at);
+		t->high = max_u64(t->high, at);
+	}
+	free(users);
 }
 
 /* The marked functions as ranges of the target's addresses, neighbours joined. */
@@ -237,7 +253,7 @@ static void tell(struct model *m, size_t functions, bool by_name)
 	snprintf(answer, sizeof(answer), "%zu functions", functions);
 	model_evidence(m, "allocator's code", answer,
 		       by_name ? "what malloc, free and their kind reach by calls"
-			       : "what takes main_arena's address, and what that calls",
+			       : "what uses main_arena or mp_, and what lies between",
 		       "");
 }
 
@@ -258,14 +274,13 @@ void ptm_find_text(struct ptm_places *p, const struct module *module, struct mod
 	t.queue = xcalloc(t.n, sizeof(*t.queue));
 	if (enter_exported(&t) > 0) {
 		enter_between(&t);
+		t.low -= min_u64(t.low, NEIGHBOURHOOD);
+		t.high += NEIGHBOURHOOD;
 	} else {
-		uint64_t arena = p->main_arena - module->bias;
-
 		by_name = false;
-		enter_users_of(&t, arena, arena + p->state->size);
+		enter_users(&t, p, module->bias);
+		enter_between(&t);
 	}
-	t.low -= min_u64(t.low, NEIGHBOURHOOD);
-	t.high += NEIGHBOURHOOD;
 	for (size_t i = 0; i < t.nqueue; i++)
 		follow_calls(&t, t.queue[i]);
 	follow_callees(&t);
