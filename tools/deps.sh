@@ -4,7 +4,7 @@
 # Says nothing and needs no rights when nothing is missing. Never asks.
 set -euo pipefail
 
-build=(gcc libc6-dev cmake ninja-build pkg-config libelf-dev libzstd-dev libxxhash-dev
+build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
 	libiberty-dev)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
