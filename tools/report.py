@@ -35,11 +35,23 @@ def pytest_cases(name, path):
         yield Case(f"{name}::{case.get('name')}", float(case.get("time")), state, reason)
 
 
-def cmocka_cases(name, seconds, output):
-    """A cmocka program is one line with one time, but its functions are counted."""
+def cmocka_cases(name, output):
+    """A cmocka program has one time, but its functions are counted. One that says NOT RUN
+    on its way did not do all of its work, whatever it says at its end."""
     states = {"OK": "passed", "FAILED": "failed", "SKIPPED": "not run"}
-    for mark, function in re.findall(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)$", output, re.M):
-        yield Case(f"{name}::{function}", 0.0, states[mark], reason_in(output))
+    cases, reason = {}, ""
+    for line in output.splitlines():
+        mark = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
+        if not mark:
+            reason = reason_in(line) or reason
+        elif mark[1] == "RUN":
+            reason = ""
+        elif mark[2] not in cases:  # skipped and failed ones are listed again at the end
+            state = states[mark[1]]
+            if reason and state == "passed":
+                state = "not run"
+            cases[mark[2]] = Case(f"{name}::{mark[2]}", 0.0, state, reason)
+    return list(cases.values())
 
 
 def cases_of(build, test):
@@ -50,7 +62,7 @@ def cases_of(build, test):
     if junit.exists():
         cases = list(pytest_cases(name, junit))
     else:
-        cases = list(cmocka_cases(name, seconds, output))
+        cases = cmocka_cases(name, output)
         if cases:
             cases[0].seconds = seconds
     if not cases:

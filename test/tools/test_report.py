@@ -79,3 +79,15 @@ def test_nothing_found_is_a_failure(tmp_path):
         (tmp_path / "check/ctest.xml").write_text(text)
         done = subprocess.run([REPORT, tmp_path, tmp_path / "README.md"], capture_output=True)
         assert done.returncode == 1
+
+
+def test_cmocka_test_that_says_not_run_did_not_run(tmp_path):
+    said = ("[ RUN      ] first\n[       OK ] first\n"
+            "[ RUN      ] second\nNOT RUN: no seccomp\n[       OK ] second\n"
+            "[ RUN      ] third\nNOT RUN: no tmpfs\n[  SKIPPED ] third\n"
+            "[ RUN      ] fourth\n[       OK ] fourth\n"
+            "[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] third\n")
+    done, counts = report(tmp_path, readme="- `*`: all", said=said)
+    assert counts == ["5", "0", "3"]
+    assert "unit/test_c::second\n      NOT RUN: no seccomp" in done.stdout
+    assert "unit/test_c::third\n      NOT RUN: no tmpfs" in done.stdout
