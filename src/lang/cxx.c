@@ -3,17 +3,17 @@
  * The class of a C++ object, by the first word of its block (Itanium C++ ABI, 2.5 and
  * 2.9.5, which gcc and clang follow on Linux):
  *
- *    block          vtable                    type_info            type_info of its class
- *   +------+       | offset to top, <= 0 |   +-----------+        +-----------+
- *   | vptr |--.    | type_info ----------|-->| vptr -----|-->...  | vptr      |
- *   +------+  '--->| function            |   | name -----|-.      | name -----|-> "N10__cxx..."
- *                                            +-----------+ '-> "N3app5OrderE"
+ *    block        vtable                   type_info         type_info of its class
+ *   +------+     | offset to top, <= 0 |  +------+          +------+
+ *   | vptr |--.  | type_info ----------|->| vptr |--> ... ->| vptr |
+ *   +------+  '->| function            |  | name |-.        | name |-> "N10__cxxabiv1..."
+ *                                         +------+ '-> "N3app5OrderE"
  *
  * It is a vtable if the type_info's own class is one of the three that describe classes
  * (__class_type_info, __si_class_type_info, __vmi_class_type_info of __cxxabiv1), by the
  * same two steps and their names: so nothing depends on symbols, on which library has the
- * C++ runtime, or on whether there is one (static programs). Secondary vtables of multiple
- * inheritance name the whole class too.
+ * C++ runtime, or on whether there is one (static programs). Secondary vtables, those of
+ * multiple inheritance, name the whole class too.
  *
  * Without RTTI (-fno-rtti: the type_info is 0), the symbol `vtable for X` is the second
  * way, where it was left in the file. What has neither is not claimed.

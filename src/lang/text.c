@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C strings. Text is: printable ASCII, tab, newline, return, and well-formed UTF-8 without
- * control characters (The Unicode Standard, table 3-7). Three rules, in this order:
+ * C strings. Text is: printable ASCII, tab, newline, return, and UTF-8 that is well formed
+ * (The Unicode Standard, table 3-7) and no control character. Three rules, in this order:
  *
  *   fewer than 3 characters                                      never
  *   8 or more, to the NUL, the block's end or as far as we look  a string
@@ -22,7 +22,7 @@ enum { SHORT_TEXT = 8, SHORT_BLOCK = 24, SLACK_LOOK = 16 };
 
 static const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
 
-/* The top bit of each byte below n. The lowest one set is right; above it, borrows lie. */
+/* The top bit of each byte below n. The lowest one set is right; above it, borrows. */
 static uint64_t bytes_below(uint64_t word, uint64_t n)
 {
 	return (word - ones * n) & ~word & tops;
@@ -71,8 +71,8 @@ static bool is_continuation(uint8_t c)
 	return (c & 0xc0) == 0x80;
 }
 
-/* Length of the UTF-8 sequence at `at`, 0 if it is not one. Sequences that the end of what
- * we look at cuts off are taken on trust. */
+/* Length of the UTF-8 sequence at `at`, 0 if it is not one. A sequence that the end of
+ * what we look at cuts off is taken on trust. */
 static size_t utf8_length(const uint8_t *at, size_t left)
 {
 	uint8_t lead = at[0];

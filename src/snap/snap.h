@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The snapshot file: the model on disk (docs/SNAPSHOT.md). Every table and column that the
- * model declares is written and read; a new column needs no code here.
+ * The snapshot file: the model on disk (docs/SNAPSHOT.md). Every table and column of the
+ * model is written and read; a new column needs no code here.
  */
 #ifndef SNAP_SNAP_H
 #define SNAP_SNAP_H
@@ -16,12 +16,12 @@ struct snap_options {
 	bool no_values; /* leave out every byte that came out of blocks: previews */
 };
 
-/* Can a snapshot be written there, as far as can be said beforehand? For before the target
- * is touched. An existing file without force is a usage error. */
+/* Can a snapshot be written there, as far as can be said before the target is touched? An
+ * existing file without force is a usage error. */
 must_check bool snap_may_write(const struct snap_options *o, struct err *e);
 
-/* False: nothing is there under the asked name that was not there before, and no temporary
- * file is left, not even when we are killed (on file systems with O_TMPFILE). */
+/* False: nothing new is there under the asked name, and no temporary file is left, not
+ * even when we are killed (on file systems with O_TMPFILE). */
 must_check bool snap_write(const struct model *m, const struct snap_options *o,
 			   struct err *e);
 

@@ -5,7 +5,7 @@
  *   footer, contents   their hash first; then every count against the bytes that are left
  *                      to hold it, every frame against the file's size and zstd's limits
  *   tables             all columns of one have as many rows; all of it fits in memory
- *   frames             on all cores: hash, decompress to exactly the size expected, decode
+ *   frames             on all cores: hash, decompress to just the size expected, decode
  *   strings, rules     snap_check.c
  *
  * Sections that this program does not know are passed over. The file is read with pread,

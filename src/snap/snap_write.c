@@ -4,8 +4,8 @@
  * compressed a few at a time on all cores and written in order; so the memory it takes is
  * a few frames a core, whatever the model's size.
  *
- * Which encoding a section gets is found by trying all of them on a piece of it: what pays
- * is not known beforehand, and a new column must not need an opinion of ours.
+ * Which encoding a section gets is found by trying all of them on a piece of it: what
+ * pays is not known beforehand, and a new column must not need an opinion of ours.
  */
 #include "base/pool.h"
 #include "snap/snap_int.h"

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What image/ reads from real files is what readelf prints of them. */
 #include "image/image.h"
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-/* Files of this machine that differ in how they were linked; absent ones are told. */
+/* Files of this machine that differ in how they were linked. */
 static const char *const subjects[] = {
 	"/lib/x86_64-linux-gnu/libc.so.6", /* RELR, IFUNC, stripped */
 	"/lib/x86_64-linux-gnu/libm.so.6",
 	"/usr/lib/x86_64-linux-gnu/libstdc++.so.6", /* RELA, thousands of weak names */
 	"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-	"/lib/ld-musl-x86_64.so.1",
 	"/usr/bin/bash",
 	"/proc/self/exe", /* has .symtab */
 };
@@ -83,27 +85,15 @@ static void assert_pairs_equal(struct pairs *ours, struct pairs *theirs)
 	free(theirs->v);
 }
 
-/* A resolved path: readelf would read /proc/self as its own. */
-static bool subject_open(size_t i, char path[4096], struct image **img)
-{
-	struct err e;
-
-	if (!realpath(subjects[i], path)) {
-		print_message("NOT RUN: no %s on this machine\n", subjects[i]);
-		return false;
-	}
-	assert_true(image_open(path, img, &e));
-	return true;
-}
-
 static void for_subjects(void (*check)(const struct image *img, const char *path))
 {
 	for (size_t i = 0; i < countof(subjects); i++) {
-		char path[4096];
+		char path[4096]; /* resolved: readelf has another /proc/self */
 		struct image *img;
+		struct err e;
 
-		if (!subject_open(i, path, &img))
-			continue;
+		assert_non_null(realpath(subjects[i], path));
+		assert_true(image_open(path, &img, &e));
 		check(img, path);
 		image_close(img);
 	}
@@ -290,6 +280,79 @@ static void a_symbol_covers_its_size(void **state)
 	image_close(img);
 }
 
+/* The folder's files as this machine's debug files, for this process alone. */
+static bool install_debug_files(const char *dir)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount(dir, "/usr/lib", NULL, MS_BIND, NULL) == 0;
+}
+
+/* 0 if all is well, 77 if it cannot be tried, else which question went wrong. */
+static int ask_borrowed_names(const char *dir, const char *path, uint64_t hidden)
+{
+	uint64_t vaddr, size, offset;
+	struct image *img;
+	struct str name;
+	struct err e;
+
+	if (!image_open(path, &img, &e))
+		return 1;
+	if (image_symbol_at(img, hidden, &name, &offset))
+		return 2; /* nothing names it yet */
+	image_close(img);
+	if (!install_debug_files(dir))
+		return 77;
+	if (!image_open(path, &img, &e))
+		return 3;
+	if (!image_symbol_at(img, hidden + 1, &name, &offset) ||
+	    !str_is(name, "hidden_one") || offset != 1)
+		return 4;
+	if (image_find_symbol(img, "hidden_one", &vaddr, &size))
+		return 5; /* the file itself has no such name */
+	if (!image_find_symbol(img, "shown_one", &vaddr, &size))
+		return 6;
+	image_close(img);
+	return 0;
+}
+
+static void names_are_borrowed_from_a_debug_file(void **state)
+{
+	char dir[] = "/tmp/heapsift-test-XXXXXX", command[2048], path[64];
+	unsigned long hidden;
+	int status;
+	FILE *f;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.so", dir);
+	snprintf(command, sizeof(command),
+		 "cd %s && echo '__attribute__((used)) static int hidden_one(int x)"
+		 " { return x * 3; } int shown_one(int x) { return x; }' |"
+		 " cc -O1 -g -shared -fPIC -Wl,--build-id=0xabcdef0123 -x c -o x.so - &&"
+		 " mkdir -p debug/.build-id/ab &&"
+		 " objcopy --only-keep-debug x.so debug/.build-id/ab/cdef0123.debug &&"
+		 " nm x.so | awk '/hidden_one/ { print $1 }' && strip x.so",
+		 dir);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lx", &hidden), 1);
+	assert_int_equal(pclose(f), 0);
+
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(ask_borrowed_names(dir, path, hidden));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		print_message("NOT RUN: only root can mount\n");
+	else
+		assert_int_equal(status, 0);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void bytes_are_the_files(void **state)
 {
 	const struct image_segment *s;
@@ -369,6 +432,7 @@ int main(void)
 		cmocka_unit_test(functions_of_a_static_program),
 		cmocka_unit_test(symbols_are_readelfs),
 		cmocka_unit_test(a_symbol_covers_its_size),
+		cmocka_unit_test(names_are_borrowed_from_a_debug_file),
 		cmocka_unit_test(bytes_are_the_files),
 		cmocka_unit_test(what_is_no_elf_file_is_refused),
 		cmocka_unit_test(names_are_demangled),
