@@ -171,8 +171,8 @@ static void split_words(struct completer *c, const char *before)
 	}
 }
 
-/* "--mode=fo": bash gives it as three words, others as one. Both become the option before
- * and "fo". */
+/* "--mode=f": bash gives it as three words, others as one. Both become the option before
+ * and "f". */
 static void split_equals(struct completer *c)
 {
 	ptrdiff_t at = str_find(c->current, "=");
@@ -212,6 +212,7 @@ static bool complete_run(struct context *cx, const void *args, struct sink *out,
 	char name[64];
 
 	(void)e;
+	assert(a->before && a->current); /* both must be given */
 	split_words(&c, a->before);
 	split_equals(&c);
 	if (c.n == 0) {

@@ -208,8 +208,15 @@ static bool has_bad_findings(const struct model *m)
 	return false;
 }
 
-static bool command_prepare(struct context *cx, void *args, int argc, char **argv,
-			    bool *help, struct err *e)
+/* The words behind the command's name. */
+struct words {
+	int n;
+	char **all;
+	bool ask_help;
+};
+
+static bool command_prepare(struct context *cx, void *args, struct words *w,
+			    struct err *e)
 {
 	const struct command *c = cx->command;
 	struct opt_group groups[COMMAND_GROUPS_MAX];
@@ -223,26 +230,26 @@ static bool command_prepare(struct context *cx, void *args, int argc, char **arg
 	};
 
 	cx->shared.limit = c->limit;
-	if (!opt_parse(&spec, argc, argv, help, e))
+	if (!opt_parse(&spec, w->n, w->all, &w->ask_help, e))
 		return false;
-	if (*help)
+	if (w->ask_help)
 		return true;
 	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
 		return false;
 	return shared_check(cx, e) && (!c->check || c->check(args, e));
 }
 
-static bool command_run(struct context *cx, int argc, char **argv, struct err *e)
+static bool command_run(struct context *cx, struct words *w, struct err *e)
 {
 	static const int fd = STDOUT_FILENO;
 	void *args = xcalloc(1, cx->command->args_size);
 	struct sink out;
-	bool help, ok;
+	bool ok;
 
 	sink_init_fd(&out, &fd);
-	ok = command_prepare(cx, args, argc, argv, &help, e);
+	ok = command_prepare(cx, args, w, e);
 	sink_dress(&out, &cx->shared, fd);
-	if (ok && help)
+	if (ok && w->ask_help)
 		help_command(cx->command, &out);
 	else if (ok)
 		ok = cx->command->run(cx, args, &out, e);
@@ -303,6 +310,7 @@ static const char *command_word(const char *word)
 int commands_main(const struct command *const *commands, int argc, char **argv)
 {
 	const char *word = argc > 1 ? command_word(argv[1]) : "help";
+	struct words words = { .n = argc > 2 ? argc - 2 : 0, .all = argv + 2 };
 	struct context cx = { .commands = commands };
 	struct err e = { 0 };
 	int code;
@@ -314,7 +322,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv)
 	if (!cx.command)
 		ok = unknown_command(commands, word, &e);
 	else
-		ok = command_run(&cx, argc > 2 ? argc - 2 : 0, argv + 2, &e);
+		ok = command_run(&cx, &words, &e);
 	if (!ok && e.text[0])
 		log_failure(&e);
 	code = ok ? 0 : err_exit_code(&e);

@@ -7,8 +7,6 @@
  */
 #include "cmd/help_int.h"
 
-#include <ctype.h>
-
 /* Of the last change to the words. */
 #define MANUAL_DATE "2026-11-20"
 
@@ -97,17 +95,22 @@ static void heading(struct sink *out, const char *text)
 
 static void title(struct sink *out, const char *name, const char *brief)
 {
-	sink_str(out, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH HEAPSIFT");
+	struct buf words = { 0 };
+
+	buf_str(&words, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH HEAPSIFT");
 	if (name) {
-		sink_str(out, "\\-");
-		for (const char *at = name; *at; at++)
-			sink_char(out, (char)toupper((unsigned char)*at));
+		buf_str(&words, "\\-");
+		capitals_show(&words, name);
 	}
-	sink_str(out, " 1 " MANUAL_DATE " \"heapsift " HEAPSIFT_VERSION
-		      "\" \"User Commands\"\n");
+	buf_str(&words, " 1 " MANUAL_DATE " \"heapsift " HEAPSIFT_VERSION
+			"\" \"User Commands\"\n");
+	sink_add(out, words.s, words.n);
+	buf_release(&words);
 	heading(out, "NAME");
-	sink_printf(out, name ? "heapsift\\-%s \\- " : "heapsift%s \\- ",
-		    name ? name : "");
+	sink_str(out, "heapsift");
+	if (name)
+		sink_printf(out, "\\-%s", name);
+	sink_str(out, " \\- ");
 	paragraphs(out, brief);
 }
 

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers as people read them. */
+/* Names and numbers as people read them. */
 #include "out/out.h"
 
 #include <stdio.h>
+
+void capitals_show(struct buf *out, const char *name)
+{
+	for (; *name; name++) {
+		bool is_small = *name >= 'a' && *name <= 'z';
+
+		buf_char(out, *name == '_' ? ' ' : (char)(is_small ? *name - 32 : *name));
+	}
+}
 
 void count_show(struct buf *out, uint64_t count)
 {

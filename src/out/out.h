@@ -68,8 +68,9 @@ void wrap_line(struct wrap *w);                 /* starts a new line */
  * text is empty when the reader went away (EPIPE), for then nobody wants to know. */
 must_check bool sink_flush(struct sink *s, struct err *e);
 
-/* ---- numbers for people ---- */
+/* ---- names and numbers for people ---- */
 
+void capitals_show(struct buf *out, const char *name); /* "PAUSE MS" of "pause_ms" */
 /* "1.4 MiB"; exact: "1,468,006". */
 void bytes_show(struct buf *out, uint64_t bytes, bool exact);
 void count_show(struct buf *out, uint64_t count);   /* "1,468,006" */

@@ -7,7 +7,6 @@
 #include "out/out_int.h"
 
 #include "base/utf8.h"
-#include <ctype.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -258,10 +257,11 @@ static void facts_write_text(const struct report *r, struct sink *out)
 		struct cell cell = cell_number(r->facts[i].value);
 
 		buf_clear(&value);
+		capitals_show(&value, r->facts[i].name);
+		buf_char(&value, ' ');
 		cell_show(&column, &cell, out->exact, &value);
-		for (const char *at = r->facts[i].name; *at; at++)
-			sink_char(out, (char)toupper((unsigned char)*at));
-		sink_printf(out, " %s\n", value.s);
+		buf_char(&value, '\n');
+		sink_add(out, value.s, value.n);
 	}
 	buf_release(&value);
 }

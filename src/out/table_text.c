@@ -11,7 +11,6 @@
 #include "out/out_int.h"
 
 #include "base/utf8.h"
-#include <ctype.h>
 #include <stdlib.h>
 
 enum {
@@ -227,9 +226,7 @@ static void heading_write(struct text_writer *w)
 		if (!w->shapes[c].width)
 			continue;
 		buf_clear(&w->shown);
-		for (const char *at = w->t->columns[c].name; *at; at++)
-			buf_char(&w->shown,
-				 *at == '_' ? ' ' : (char)toupper((unsigned char)*at));
+		capitals_show(&w->shown, w->t->columns[c].name);
 		field_write(w, c, buf_view(&w->shown), (unsigned)w->shown.n);
 	}
 	sink_look(w->out, LOOK_PLAIN);

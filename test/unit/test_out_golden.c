@@ -17,8 +17,9 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_summary, &cmd_top,        &cmd_blocks,   &cmd_check,   &cmd_hexdump, &cmd_dump,
-	&cmd_help,    &cmd_completion, &cmd_complete, &cmd_version, NULL,
+	&cmd_summary,  &cmd_top,     &cmd_blocks, &cmd_check,
+	&cmd_hexdump,  &cmd_dump,    &cmd_help,   &cmd_completion,
+	&cmd_complete, &cmd_version, NULL,
 };
 
 /* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
@@ -73,7 +74,7 @@ static const struct golden goldens[] = {
 	{ "completion.zsh", { "completion", "zsh" }, 0 },
 	{ "completion.fish", { "completion", "fish" }, 0 },
 	{ "complete-commands.txt", { "complete", "--", "", "" }, 0 },
-	{ "complete-command.txt", { "complete", "--", "", "hel" }, 0 },
+	{ "complete-command.txt", { "complete", "--", "", "he" }, 0 },
 	{ "complete-columns.txt", { "complete", "--", "top\n--sort", "" }, 0 },
 	{ "complete-mode.txt", { "complete", "--", "top\n4711\n--mode\n=", "f" }, 0 },
 	{ "complete-mode-one.txt", { "complete", "--", "top", "--mode=f" }, 0 },
