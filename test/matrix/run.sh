@@ -16,6 +16,7 @@ packages=gcc,libc6-dev,libc6-dbg
 work=$(mktemp -d)
 target= # the program that runs in a root, while it does
 
+# shellcheck disable=SC2317 # the trap below calls it
 finish()
 {
 	if [ -n "$target" ]; then kill -9 "$target" 2>/dev/null || true; fi
@@ -49,6 +50,7 @@ sizes sizes
 
 mirror()
 {
+	# shellcheck disable=SC2016 # apt's own variable
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
 		'Label: Debian' | head -1
 }
@@ -67,6 +69,7 @@ bootstrap()
 		options+=(--aptopt='Acquire::Check-Valid-Until "false"')
 	fi
 	if [ "$libc" != "$suite" ]; then
+		# shellcheck disable=SC2016 # mmdebstrap gives the root as $1
 		options+=(--customize-hook="echo 'deb $uri $libc main' >\"\$1/etc/apt/sources.list.d/$libc.list\""
 			--customize-hook='chroot "$1" apt-get -q update'
 			--customize-hook="chroot \"\$1\" apt-get -qy install -t $libc libc6-dev libc6-dbg")
@@ -100,9 +103,12 @@ start()
 		esac
 	done
 	rm -f "$dir"/tmp/heapsift/truth
-	unshare --mount --pid --fork --kill-child chroot "$dir" env "${environment[@]}" \
-		"/tmp/heapsift/$program" /tmp/heapsift/truth "${arguments[@]}" \
-		>"$work/out" 2>"$work/err" &
+	# glibc asks /proc and /sys for the sizes of huge pages
+	# shellcheck disable=SC2016 # the inner shell's own variable
+	unshare --mount --pid --fork --kill-child --mount-proc="$dir/proc" \
+		sh -c 'mount --rbind /sys "$1/sys" && exec chroot "$@"' sh "$dir" \
+		env "${environment[@]}" "/tmp/heapsift/$program" /tmp/heapsift/truth \
+		"${arguments[@]}" >"$work/out" 2>"$work/err" &
 	launcher=$!
 	for _ in $(seq 300); do
 		target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
@@ -162,6 +168,7 @@ while read -r name suite libc; do
 		failed=1
 		continue
 	fi
+	# shellcheck disable=SC2016 # dpkg's own variable
 	version=$(chroot "$cache/$name" dpkg-query -W -f '${Version}' libc6)
 	echo "$name: glibc $version"
 	run_root "$name"
