@@ -109,7 +109,7 @@ remark "$leaked objects of the class market::Subscriber, though two traders are"
 	"connected: a leak. (The service, asked a moment later, counts" \
 	"$(counted Subscriber) itself.) Each has one of the $(cell ' 2056 bytes ' COUNT)" \
 	"blocks of 2056 bytes, $(cell ' 2056 bytes ' SIZE) that nobody will read again. The" \
-	"names are those of the vtables: nothing was prepared for this."
+	"names come from the vtables that every such object points to."
 
 title "Block by block"
 look blocks "$server" -n 6
