@@ -151,7 +151,7 @@ static char *find_class(struct cxx_vtables *v, taddr vptr)
 {
 	taddr ti;
 
-	if (vptr % 8 != 0 || !module_at(v->modules, vptr) || !vtable_type(v, vptr, &ti))
+	if (vptr % 8 != 0 || !vtable_type(v, vptr, &ti))
 		return NULL;
 	return ti ? class_by_rtti(v, ti) : class_by_symbol(v, vptr);
 }
@@ -162,7 +162,7 @@ static const char *class_locked(struct cxx_vtables *v, taddr vptr)
 
 	if (map_find(&v->by_vptr, vptr, &known))
 		return v->names[known];
-	if (v->n == CLASSES_MAX)
+	if (!module_at(v->modules, vptr) || v->n == CLASSES_MAX)
 		return NULL;
 	if (v->n == v->cap) {
 		v->cap = v->cap ? 2 * v->cap : 64;

@@ -17,10 +17,12 @@ enum { TEXT_LOOK = 256 };
 /*
  * Does a block of `size` usable bytes, whose first `have` are at `bytes`, hold text of at
  * least three characters, printable ASCII or UTF-8, up to a NUL, its end or TEXT_LOOK
- * bytes? Short texts are believed only where they explain the block: see text.c. `bytes`
- * holds min(size, TEXT_LOOK) bytes, or fewer where a hole follows.
+ * bytes? Short texts are believed only where they explain the block and are no address
+ * in m: see text.c. `bytes` holds min(size, TEXT_LOOK) bytes, or fewer where a hole
+ * follows. Thread-safe.
  */
-bool text_is_string(const uint8_t *bytes, size_t have, uint64_t size);
+bool text_is_string(const struct mem *m, const uint8_t *bytes, size_t have,
+		    uint64_t size);
 
 /* ---- C++ objects (cxx.c) ---- */
 

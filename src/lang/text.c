@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C strings. Text is: printable ASCII, tab, newline, return, and UTF-8 that is well formed
- * (The Unicode Standard, table 3-7) and no control character. Three rules, in this order:
+ * C strings. Text is: printable ASCII, tab, newline, return, and UTF-8 that is well made
+ * (The Unicode Standard, table 3-7) and no control character. The rules, in this order:
  *
  *   fewer than 3 characters                                      never
  *   8 or more, to the NUL, the block's end or as far as we look  a string
@@ -13,10 +13,16 @@
  * have given none much smaller for it (up to 24 bytes: what malloc(1) gets, plus room for
  * alignment), or if the 16 bytes behind the NUL are zeroes or text again, as in a buffer
  * that was cleared or used for other texts.
+ *
+ * And an address may look like text: the bytes of 0x555a6b607060 read "`p`kZU". Heaps of
+ * position-independent programs lie there (0x55..., 0x56...), so one process in seven has
+ * lists some of whose nodes begin with text. A first word that leads into mapped memory is an
+ * address; up to four characters, which small programs at fixed addresses have mapped by
+ * chance, are text all the same where the rest is quiet.
  */
 #include "lang/lang.h"
 
-enum { SHORT_TEXT = 8, SHORT_BLOCK = 24, SLACK_LOOK = 16 };
+enum { SHORT_TEXT = 8, SHORT_ADDRESS = 4, SHORT_BLOCK = 24, SLACK_LOOK = 16 };
 
 /* ---- eight bytes at once: most blocks are rejected by their first word ---- */
 
@@ -123,9 +129,22 @@ static bool slack_is_quiet(const uint8_t *at, size_t n)
 	return true;
 }
 
-bool text_is_string(const uint8_t *bytes, size_t have, uint64_t size)
+/* n bytes of text and a NUL: do they explain the block? */
+static bool short_text_explains(const struct mem *m, const uint8_t *bytes, size_t n,
+				size_t look, uint64_t size)
 {
-	size_t look = (size_t)min_u64(min_u64(have, TEXT_LOOK), size), n, chars, slack;
+	size_t slack = look - n - 1;
+	bool quiet =
+		slack_is_quiet(bytes + n + 1, slack < SLACK_LOOK ? slack : SLACK_LOOK);
+
+	if (look >= sizeof(uint64_t) && mem_region_at(m, word_at(bytes, look)))
+		return n <= SHORT_ADDRESS && quiet;
+	return size <= SHORT_BLOCK || quiet;
+}
+
+bool text_is_string(const struct mem *m, const uint8_t *bytes, size_t have, uint64_t size)
+{
+	size_t look = (size_t)min_u64(min_u64(have, TEXT_LOOK), size), n, chars;
 
 	if (look < 3 || !word_may_be_text(word_at(bytes, look)))
 		return false;
@@ -136,7 +155,5 @@ bool text_is_string(const uint8_t *bytes, size_t have, uint64_t size)
 		return true;
 	if (n == look)
 		return look == size; /* it fills a tiny block; else a hole cut it off */
-	slack = look - n - 1;
-	return size <= SHORT_BLOCK ||
-	       slack_is_quiet(bytes + n + 1, slack < SLACK_LOOK ? slack : SLACK_LOOK);
+	return short_text_explains(m, bytes, n, look, size);
 }

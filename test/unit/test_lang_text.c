@@ -6,6 +6,31 @@
 
 #include <cmocka.h>
 
+/* Where a program at 0x5555... has its heap, and one at a fixed address its data. */
+static struct mem *memory;
+
+static int make_memory(void **state)
+{
+	const struct mem_fake_range ranges[] = {
+		{ .start = 0x400000, .n = 4 << 20, .prot = PROT_R, .name = "/bin/fixed" },
+		{ .start = 0x555a60600000,
+		  .n = 64 << 20,
+		  .prot = PROT_R | PROT_W,
+		  .name = "[heap]" },
+	};
+
+	(void)state;
+	memory = mem_fake_new(ranges, countof(ranges));
+	return 0;
+}
+
+static int drop_memory(void **state)
+{
+	(void)state;
+	mem_close(memory);
+	return 0;
+}
+
 /* A block of `size` bytes that starts with text and its NUL; `fill` behind them. */
 static bool block_is(const char *text, size_t size, int fill)
 {
@@ -15,7 +40,7 @@ static bool block_is(const char *text, size_t size, int fill)
 	assert_true(size <= sizeof(block));
 	memset(block, fill, sizeof(block));
 	memcpy(block, text, n < size ? n : size);
-	return text_is_string(block, size < TEXT_LOOK ? size : TEXT_LOOK, size);
+	return text_is_string(memory, block, size < TEXT_LOOK ? size : TEXT_LOOK, size);
 }
 
 static void texts_are_strings(void **state)
@@ -38,14 +63,14 @@ static void long_texts_need_no_end(void **state)
 
 	(void)state;
 	memset(block, 'x', sizeof(block));
-	assert_true(text_is_string(block, sizeof(block), 100000));
-	assert_true(text_is_string(block, 40, 100000)); /* a hole behind it */
-	assert_false(text_is_string(block, 7, 100000));
+	assert_true(text_is_string(memory, block, sizeof(block), 100000));
+	assert_true(text_is_string(memory, block, 40, 100000)); /* a hole behind it */
+	assert_false(text_is_string(memory, block, 7, 100000));
 	for (size_t i = 0; i < sizeof(block); i++)
 		block[i] = (uint8_t) "\xe2\x82\xac"[i % 3]; /* cut inside a sequence */
-	assert_true(text_is_string(block, sizeof(block), 100000));
+	assert_true(text_is_string(memory, block, sizeof(block), 100000));
 	block[200] = 1;
-	assert_false(text_is_string(block, sizeof(block), 100000));
+	assert_false(text_is_string(memory, block, sizeof(block), 100000));
 }
 
 static void other_things_are_not(void **state)
@@ -65,8 +90,25 @@ static void other_things_are_not(void **state)
 	assert_false(block_is("abc", 64, 0xa5)); /* a number and more, as likely */
 	for (size_t i = 0; i < countof(not_utf8); i++)
 		assert_false(block_is(not_utf8[i], 40, 0));
-	assert_false(text_is_string((const uint8_t *)"", 0, 0));
-	assert_false(text_is_string((const uint8_t *)"abc", 2, 24));
+	assert_false(text_is_string(memory, (const uint8_t *)"", 0, 0));
+	assert_false(text_is_string(memory, (const uint8_t *)"abc", 2, 24));
+}
+
+/* List nodes {next, number, 0}: "`kZU" and the like, as addresses. */
+static void addresses_are_not(void **state)
+{
+	(void)state;
+	for (uint64_t at = 0x555a60600000; at < 0x555a60600000 + (64 << 20); at += 16) {
+		const uint64_t node[] = { at, at >> 4, 0 };
+
+		assert_false(text_is_string(memory, (const uint8_t *)node, 24, 24));
+	}
+	assert_true(block_is("`abdZU", 24, 0)); /* no heap there */
+	assert_true(block_is("abc", 24, 0));    /* 0x636261 is mapped, but what if */
+
+	const uint64_t pair[] = { 0x404020, 0x1234567890, 0 };
+
+	assert_false(text_is_string(memory, (const uint8_t *)pair, 24, 24));
 }
 
 static uint64_t next_random(uint64_t *state)
@@ -89,7 +131,7 @@ static unsigned strings_in_noise(size_t size)
 		for (size_t w = 0; w < countof(block) && w < size / 8; w++)
 			block[w] = next_random(&seed);
 		found +=
-			text_is_string((const uint8_t *)block,
+			text_is_string(memory, (const uint8_t *)block,
 				       size < sizeof(block) ? size : sizeof(block), size);
 	}
 	return found;
@@ -110,8 +152,9 @@ int main(void)
 		cmocka_unit_test(texts_are_strings),
 		cmocka_unit_test(long_texts_need_no_end),
 		cmocka_unit_test(other_things_are_not),
+		cmocka_unit_test(addresses_are_not),
 		cmocka_unit_test(noise_is_no_string),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_memory, drop_memory);
 }
