@@ -265,6 +265,19 @@ static void read_par(struct ptm_heap *h)
 	h->sbrk_base = ptm_word(h->mem, mp + l->sbrk_base);
 }
 
+static void tell_arenas(const struct ptm_heap *h, struct model *m)
+{
+	char answer[64], evidence[128] = "main_arena's ring leads to itself";
+
+	snprintf(answer, sizeof(answer), "%zu, in %zu heaps", h->narenas, m->heaps.n);
+	if (h->heap_layout)
+		snprintf(evidence, sizeof(evidence),
+			 "the ring; each names its heap, and the heap names it (layout "
+			 "%s)",
+			 h->heap_layout->versions);
+	model_evidence(m, "arenas", answer, evidence, "");
+}
+
 bool ptm_open_arenas(struct ptm_heap *h, struct model *m, struct err *e)
 {
 	read_par(h);
@@ -273,6 +286,7 @@ bool ptm_open_arenas(struct ptm_heap *h, struct model *m, struct err *e)
 	open_break(h, m);
 	for (size_t i = 1; i < h->narenas; i++)
 		open_heaps(h, m, i);
+	tell_arenas(h, m);
 	ptm_sort_spans(h, m);
 	return true;
 }

@@ -211,6 +211,19 @@ static bool may_hold_mappings(const struct mem_region *r)
 	       strcmp(r->name, "[stack]") != 0;
 }
 
+static void tell_mapped(const struct ptm_heap *h, struct model *m)
+{
+	char answer[96];
+
+	snprintf(answer, sizeof(answer), "%llu of %llu bytes",
+		 (unsigned long long)h->nmmaps, (unsigned long long)h->mmapped);
+	model_evidence(m, "mmapped chunks", answer,
+		       !h->places->mp           ? "mp_ is not known"
+		       : ptm_has_all_mmapped(h) ? "as many as malloc counts"
+						: "malloc counts others",
+		       "");
+}
+
 void ptm_open_mappings(struct ptm_heap *h, struct model *m)
 {
 	const struct mem *mem = h->mem;
@@ -233,5 +246,6 @@ void ptm_open_mappings(struct ptm_heap *h, struct model *m)
 		search_range(&s, start, end);
 	}
 	mem_window_free(s.window);
+	tell_mapped(h, m);
 	ptm_sort_spans(h, m);
 }
