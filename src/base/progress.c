@@ -24,11 +24,17 @@ struct progress progress_begin(const char *what)
 	};
 }
 
+void progress_stage(struct progress *p, const char *what)
+{
+	if (p)
+		p->what = what;
+}
+
 void progress_step(struct progress *p, uint64_t done, uint64_t total)
 {
 	uint64_t now;
 
-	if (!p->enabled)
+	if (!p || !p->enabled)
 		return;
 	now = clock_ns();
 	if (now - p->began < FIRST_NS || now - p->shown < EVERY_NS)
@@ -44,7 +50,8 @@ void progress_step(struct progress *p, uint64_t done, uint64_t total)
 
 void progress_end(struct progress *p)
 {
-	if (p->visible)
-		fputs("\r\033[K", stderr);
+	if (!p || !p->visible)
+		return;
+	fputs("\r\033[K", stderr);
 	p->visible = false;
 }

@@ -83,12 +83,17 @@ void command_synopsis(const struct command *c, struct buf *out)
 bool context_open(struct context *cx, const char *target,
 		  const struct collect_options *needs, struct err *e)
 {
+	struct progress progress = progress_begin("reading");
 	struct collect_options o = *needs;
+	bool ok;
 
 	if (cx->model)
 		return true;
 	o.mode = (enum snapshot_mode)cx->shared.mode;
-	return collect_target(target, &o, &cx->model, e);
+	o.progress = &progress;
+	ok = collect_target(target, &o, &cx->model, e);
+	progress_end(&progress);
+	return ok;
 }
 
 void context_release(struct context *cx)

@@ -132,7 +132,9 @@ static void hand_over_bytes(struct collection *c)
 
 static bool collect_snapshot(struct collection *c, struct err *e)
 {
-	struct scan s = { .previews = c->options->previews, .edges = c->options->edges };
+	struct scan s = { .previews = c->options->previews,
+			  .edges = c->options->edges,
+			  .progress = c->options->progress };
 	bool ok;
 
 	if (!take_snapshot(c, e))

@@ -7,13 +7,15 @@
 #define COLLECT_COLLECT_H
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "model/model.h"
 
 struct collect_options {
 	enum snapshot_mode mode;
-	bool previews;      /* fill m->previews */
-	bool edges;         /* fill m->edge_first and m->edge_to */
-	bool bytes;         /* keep a bytes source, m->bytes, and do not walk the heap */
+	bool previews; /* fill m->previews */
+	bool edges;    /* fill m->edge_first and m->edge_to */
+	bool bytes;    /* keep a bytes source, m->bytes, and do not walk the heap */
+	struct progress *progress; /* told how far it is; may be NULL */
 	bool evidence_only; /* what can be read and by what evidence; nothing is stopped */
 };
 

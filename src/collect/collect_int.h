@@ -80,6 +80,7 @@ struct scan {
 	const struct mem *mem;
 	const struct cxx_filter *vptrs; /* which first words may be vtable pointers */
 	bool previews, edges;
+	struct progress *progress; /* may be NULL; of the calling thread */
 	const struct heap_span *spans;
 	size_t nspans;
 	/* Where blocks are: the spans below and above the widest gap between two of them

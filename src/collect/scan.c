@@ -277,7 +277,8 @@ static void walk_parts(void *context, size_t begin, size_t end, unsigned worker)
 	struct scan *s = context;
 	struct mem_window *w = mem_window_new(s->mem);
 
-	(void)worker;
+	if (worker == 0)
+		progress_step(s->progress, begin, s->nparts);
 	for (size_t i = begin; i < end; i++) {
 		struct part_walk walk = { s, &s->parts[i] };
 		struct heap_sink sink = { on_block, on_damage, &walk };
@@ -344,6 +345,7 @@ void scan_blocks(struct scan *s)
 	s->nspans = heap_spans(s->heap, &s->spans);
 	find_bounds(s);
 	cut_parts(s);
+	progress_stage(s->progress, "walking the heap");
 	pool_run(pool_cores(), s->nparts, 1, walk_parts, s);
 	line_up_segments(s);
 }

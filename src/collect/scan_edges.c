@@ -75,7 +75,8 @@ static void index_build(struct block_index *x, const struct scan *s,
 						     align_down(s->spans[i].start, GRAIN),
 					     .end = s->spans[i].end,
 					     .first = block };
-		while (block < m->blocks.n && m->blocks.addr[block] < span->end)
+		/* A last chunk of header size (a tiny top) has its block at the very end. */
+		while (block < m->blocks.n && m->blocks.addr[block] <= span->end)
 			block++;
 		span->n = block - span->first;
 		index_span(span, m);
@@ -186,7 +187,8 @@ static void resolve_segments(void *context, size_t begin, size_t end, unsigned w
 {
 	struct resolving *r = context;
 
-	(void)worker;
+	if (worker == 0)
+		progress_step(r->scan->progress, begin, r->scan->nsegments);
 	for (size_t i = begin; i < end; i++)
 		resolve_segment(&r->index, r->scan->segments[i], r->model->edge_first.at);
 }
@@ -224,6 +226,7 @@ void scan_build_edges(struct scan *s, struct model *m)
 	size_t total = 0;
 
 	index_build(&r.index, s, m);
+	progress_stage(s->progress, "finding references");
 	pool_run(pool_cores(), s->nsegments, 1, resolve_segments, &r);
 	index_release(&r.index);
 	sum_up(m);

@@ -19,6 +19,8 @@ enum {
 	WIDEST = 48,   /* nor padded beyond this */
 };
 
+#define TOTAL_LABEL "TOTAL"
+
 struct shape {
 	unsigned width; /* 0: the column is not shown */
 	bool says;      /* some row has something other than nothing (or 0) */
@@ -93,6 +95,20 @@ static void shape_end(struct text_writer *w, size_t c)
 	s->width = (unsigned)max_u64(s->width, strlen(w->t->columns[c].name));
 }
 
+/* Where "TOTAL" stands: the first column that has none. ncolumns: nothing is added up. */
+static size_t label_column(const struct text_writer *w)
+{
+	size_t label = w->t->ncolumns;
+	bool any = false;
+
+	for (size_t c = w->t->ncolumns; c > 0; c--) {
+		if (w->shapes[c - 1].width && !w->shapes[c - 1].has_total)
+			label = c - 1;
+		any |= w->shapes[c - 1].width && w->shapes[c - 1].has_total;
+	}
+	return any ? label : w->t->ncolumns;
+}
+
 /* Row by row: in an order that is not memory's, a row is fetched once. */
 static void shapes_see(struct text_writer *w)
 {
@@ -107,6 +123,12 @@ static void shapes_see(struct text_writer *w)
 				shape_see(w, c, row_order_at(w->order, i));
 	for (size_t c = 0; c < w->t->ncolumns; c++)
 		shape_end(w, c);
+
+	size_t label = label_column(w);
+
+	if (label < w->t->ncolumns)
+		w->shapes[label].width =
+			(unsigned)max_u64(w->shapes[label].width, strlen(TOTAL_LABEL));
 }
 
 static unsigned shapes_width(const struct text_writer *w)
@@ -198,7 +220,7 @@ static void field_write(struct text_writer *w, size_t c, struct str word, unsign
 	bool cut = width > room && w->out->width && column_is_text(column);
 
 	if (!column_is_text(column)) { /* to the right */
-		w->pending += room - width;
+		w->pending += room > width ? room - width : 0;
 		width = room;
 	}
 	if (word.n) {
@@ -250,11 +272,10 @@ static void row_write(struct text_writer *w, size_t row)
 
 static void total_write(struct text_writer *w)
 {
-	bool named = false, any = false;
+	size_t label = label_column(w);
+	unsigned width;
 
-	for (size_t c = 0; c < w->t->ncolumns; c++)
-		any |= w->shapes[c].width && w->shapes[c].has_total;
-	if (!any)
+	if (label == w->t->ncolumns)
 		return;
 	sink_look(w->out, LOOK_HEAD);
 	for (size_t c = 0; c < w->t->ncolumns; c++) {
@@ -263,14 +284,11 @@ static void total_write(struct text_writer *w)
 
 		if (!w->shapes[c].width)
 			continue;
-		if (!named && column_is_text(&w->t->columns[c])) {
-			v = cell_text(str_of("TOTAL"));
-			named = true;
-		}
-
-		unsigned width = cell_render(w, c, &v);
-
-		field_write(w, c, buf_view(&w->shown), width);
+		width = cell_render(w, c, &v);
+		if (c == label)
+			field_write(w, c, str_of(TOTAL_LABEL), strlen(TOTAL_LABEL));
+		else
+			field_write(w, c, buf_view(&w->shown), width);
 	}
 	sink_look(w->out, LOOK_PLAIN);
 	line_end(w);

@@ -213,6 +213,28 @@ static void text_fits_and_keeps_its_numbers(void **state)
 	}
 }
 
+static void totals_are_named_in_any_table(void **state)
+{
+	static struct grid g = { .number = { 2048, 0, 1024 } };
+	struct table t = { .columns = grid_columns,
+			   .ncolumns = 2,
+			   .source = &g,
+			   .nrows = 3,
+			   .limit = 1 };
+	struct buf text;
+
+	(void)state;
+	text = written(&t, FORMAT_TEXT, 80);
+	assert_string_equal(text.s, "   ID   NUMBER\n    0  2.0 KiB\nTOTAL  3.0 KiB\n"
+				    "… 1 of 3 rows; -n 0 shows all\n");
+	buf_release(&text);
+	t.columns = &grid_columns[1];
+	t.ncolumns = 1; /* nowhere to say it */
+	text = written(&t, FORMAT_TEXT, 80);
+	assert_string_equal(text.s, " NUMBER\n2.0 KiB\n… 1 of 3 rows; -n 0 shows all\n");
+	buf_release(&text);
+}
+
 static void columns_that_say_nothing_are_left_out(void **state)
 {
 	static struct grid g;
@@ -487,6 +509,7 @@ int main(void)
 		cmocka_unit_test(rows_come_in_order),
 		cmocka_unit_test(picked_rows_are_the_only_ones),
 		cmocka_unit_test(text_fits_and_keeps_its_numbers),
+		cmocka_unit_test(totals_are_named_in_any_table),
 		cmocka_unit_test(columns_that_say_nothing_are_left_out),
 		cmocka_unit_test(numbers_are_shown_for_people),
 		cmocka_unit_test(unsafe_text_is_escaped),
