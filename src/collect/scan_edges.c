@@ -75,8 +75,7 @@ static void index_build(struct block_index *x, const struct scan *s,
 						     align_down(s->spans[i].start, GRAIN),
 					     .end = s->spans[i].end,
 					     .first = block };
-		/* A last chunk of header size (a tiny top) has its block at the very end. */
-		while (block < m->blocks.n && m->blocks.addr[block] <= span->end)
+		while (block < m->blocks.n && m->blocks.addr[block] < span->end)
 			block++;
 		span->n = block - span->first;
 		index_span(span, m);

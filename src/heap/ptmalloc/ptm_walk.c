@@ -265,8 +265,10 @@ void ptm_walk(struct heap *heap, size_t span, struct mem_window *window,
 	}
 	walk_chunks(&w);
 	report_missed(&w, s->base.end);
-	if (s->top)
+	if (s->top && s->base.end - s->top >= PTM_MIN_CHUNK)
 		emit(&w, s->top, s->base.end - s->top, PTM_HEADER, BLOCK_TOP);
+	else if (s->top) /* cut from a moment ago: moved, its size not yet written */
+		report(&w, s->top, "the top chunk has no size");
 	if (w.reports > MAX_REPORTS) {
 		char text[96];
 
