@@ -13,32 +13,32 @@
 
 /* ---- opening ---- */
 
-static unsigned ptrace_scope(void)
+bool access_ptrace_scope(unsigned *scope)
 {
 	struct buf text = { 0 };
-	unsigned scope = 0;
+	bool has_yama = file_read("/proc/sys/kernel/yama/ptrace_scope", &text);
 
-	if (file_read("/proc/sys/kernel/yama/ptrace_scope", &text))
-		scope = (unsigned)strtoul(text.s, NULL, 10);
+	*scope = has_yama ? (unsigned)strtoul(text.s, NULL, 10) : 0;
 	buf_release(&text);
-	return scope;
+	return has_yama;
 }
 
 static bool refuse_permission(pid_t pid, const struct proc_status *status, struct err *e)
 {
 	const struct passwd *user = getpwuid(status->uid);
+	unsigned scope;
 
 	if (geteuid() != 0 && status->uid != geteuid())
 		return fail(e, ERR_PROCESS,
 			    "process %d belongs to user %s (%u), not to us\n"
 			    "run heapsift as that user, or as root",
 			    (int)pid, user ? user->pw_name : "?", status->uid);
-	if (geteuid() != 0 && ptrace_scope() > 0)
+	if (geteuid() != 0 && access_ptrace_scope(&scope) && scope > 0)
 		return fail(e, ERR_PROCESS,
 			    "process %d may not be looked into: "
 			    "kernel.yama.ptrace_scope is %u\n"
 			    "run heapsift as root, or: sysctl kernel.yama.ptrace_scope=0",
-			    (int)pid, ptrace_scope());
+			    (int)pid, scope);
 	if (geteuid() != 0)
 		return fail(
 			e, ERR_PROCESS,

@@ -10,6 +10,9 @@
 /* Opens /proc/PID/mem for reading. False: *e says what stands in the way, and the cure. */
 must_check bool access_open_mem(pid_t pid, int *fd, struct err *e);
 
+/* kernel.yama.ptrace_scope; false: the kernel has no Yama, *scope is 0. */
+bool access_ptrace_scope(unsigned *scope);
+
 enum stillness {
 	STILL_NOT,
 	STILL_FROZEN,  /* by its cgroup */
