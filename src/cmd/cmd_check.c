@@ -55,6 +55,15 @@ static const struct opt check_args[] = {
 		   "a process (its PID) or a file"),
 };
 
+/* The one row that says so. */
+static bool is_refused(const struct model *m)
+{
+	for (size_t i = 0; i < m->evidence.n; i++)
+		if (str_is(model_text(m, m->evidence.item[i]), "readable"))
+			return !str_is(model_text(m, m->evidence.answer[i]), "yes");
+	return false;
+}
+
 static bool check_run(struct context *cx, const void *args, struct sink *out,
 		      struct err *e)
 {
@@ -68,6 +77,7 @@ static bool check_run(struct context *cx, const void *args, struct sink *out,
 						    .nrows = cx->model->evidence.n,
 						    .layout = LAYOUT_CARDS } },
 		       out);
+	cx->answer_is_no = is_refused(cx->model);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,14 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	return ok;
 }
 
+/* A process that may not be read is an answer when just that was asked. */
+static bool collect_evidence(struct collection *c, struct err *e)
+{
+	if (kill(c->pid, 0) < 0 && errno == ESRCH)
+		return fail(e, ERR_PROCESS, "there is no process %d", (int)c->pid);
+	return !mem_check(c->pid, c->model) || look_at_running(c, e);
+}
+
 static bool collect_live(pid_t pid, const struct collect_options *o, struct model **out,
 			 struct err *e)
 {
@@ -165,8 +174,9 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	bool ok;
 
 	describe_process(&c);
-	ok = (o->bytes || look_at_running(&c, e)) &&
-	     (o->evidence_only || collect_snapshot(&c, e));
+	ok = o->evidence_only
+		     ? collect_evidence(&c, e)
+		     : (o->bytes || look_at_running(&c, e)) && collect_snapshot(&c, e);
 	heap_free(c.heap);
 	if (c.mem)
 		mem_close(c.mem);

@@ -5,6 +5,7 @@
 #include "mem/proc_int.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ bool access_ptrace_scope(unsigned *scope)
 static bool refuse_permission(pid_t pid, const struct proc_status *status, struct err *e)
 {
 	const struct passwd *user = getpwuid(status->uid);
+	struct proc_status own;
 	unsigned scope;
 
 	if (geteuid() != 0 && status->uid != geteuid())
@@ -44,6 +46,13 @@ static bool refuse_permission(pid_t pid, const struct proc_status *status, struc
 			e, ERR_PROCESS,
 			"process %d may not be looked into: it has more rights than we "
 			"have\nor is marked not dumpable; run heapsift as root",
+			(int)pid);
+	if (proc_status_read(getpid(), &own) && (own.cap_effective >> CAP_SYS_PTRACE & 1))
+		return fail(
+			e, ERR_PROCESS,
+			"process %d may not be looked into, even by root: something "
+			"beyond the usual rights\nforbids it (SELinux, AppArmor, another "
+			"user namespace)",
 			(int)pid);
 	return fail(e, ERR_PROCESS,
 		    "process %d may not be looked into, even by root: "
