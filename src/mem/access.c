@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- opening ---- */
@@ -44,21 +45,39 @@ static bool refuse_permission(pid_t pid, const struct proc_status *status, struc
 	if (geteuid() != 0)
 		return fail(
 			e, ERR_PROCESS,
-			"process %d may not be looked into: it has more rights than we "
-			"have\nor is marked not dumpable; run heapsift as root",
+			"process %d may not be looked into: it has more rights than we, "
+			"or is not dumpable\n"
+			"run heapsift as root",
 			(int)pid);
 	if (proc_status_read(getpid(), &own) && (own.cap_effective >> CAP_SYS_PTRACE & 1))
-		return fail(
-			e, ERR_PROCESS,
-			"process %d may not be looked into, even by root: something "
-			"beyond the usual rights\nforbids it (SELinux, AppArmor, another "
-			"user namespace)",
-			(int)pid);
+		return fail(e, ERR_PROCESS,
+			    "process %d may not be looked into, even by root: "
+			    "a security module or a user namespace forbids it\n"
+			    "look at the machine's SELinux or AppArmor rules",
+			    (int)pid);
 	return fail(e, ERR_PROCESS,
 		    "process %d may not be looked into, even by root: "
 		    "CAP_SYS_PTRACE is missing\n"
 		    "give it to the container (docker run --cap-add=SYS_PTRACE)",
 		    (int)pid);
+}
+
+/* The main thread can end before the others: then /proc/PID has no memory any more, but
+ * /proc/TID of each other thread has. */
+static pid_t live_thread(pid_t pid)
+{
+	struct proc_status status;
+	pid_t *tids, found = 0;
+	size_t n;
+
+	if (!proc_threads(pid, &tids, &n))
+		return pid;
+	for (size_t i = 0; i < n && !found; i++)
+		if (proc_status_read(tids[i], &status) && status.state != 'Z' &&
+		    status.state != 'X')
+			found = tids[i];
+	free(tids);
+	return found ? found : pid;
 }
 
 static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err *e)
@@ -68,7 +87,7 @@ static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err 
 			    "process %d (%s) is a thread of the kernel: "
 			    "it has no memory of its own",
 			    (int)pid, status->name);
-	if (status->state == 'Z' || status->state == 'X')
+	if ((status->state == 'Z' || status->state == 'X') && live_thread(pid) == pid)
 		return fail(
 			e, ERR_PROCESS,
 			"process %d (%s) has ended: it is a zombie that its parent %d "
@@ -81,7 +100,7 @@ static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err 
 	return true;
 }
 
-bool access_open_mem(pid_t pid, int *fd, struct err *e)
+bool access_open_mem(pid_t pid, int *fd, pid_t *via, struct err *e)
 {
 	struct proc_status status;
 
@@ -89,7 +108,8 @@ bool access_open_mem(pid_t pid, int *fd, struct err *e)
 		return fail(e, ERR_PROCESS, "there is no process %d", (int)pid);
 	if (!refuse_kind(pid, &status, e))
 		return false;
-	*fd = proc_open(pid, "mem", O_RDONLY);
+	*via = status.state == 'Z' ? live_thread(pid) : pid;
+	*fd = proc_open(*via, "mem", O_RDONLY);
 	if (*fd >= 0)
 		return true;
 	if (errno == EACCES || errno == EPERM)
@@ -202,16 +222,18 @@ static bool commit_has_room(const struct mem *running)
 	return !strict || (limit > used && (limit - used) * 1024 > need);
 }
 
+/* A namespace that has no process yet cannot be read through its link. */
 static bool same_namespace_for_children(pid_t pid)
 {
 	char path[64], own[64] = "", children[64] = "";
+	struct stat ignored;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
 	if (readlink(path, own, sizeof(own) - 1) < 0)
 		return true;
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", (int)pid);
 	if (readlink(path, children, sizeof(children) - 1) < 0)
-		return true;
+		return lstat(path, &ignored) < 0; /* before Linux 4.12 there is no such */
 	return strcmp(own, children) == 0;
 }
 
@@ -254,6 +276,6 @@ void access_fork_verdict(pid_t pid, const struct smaps *smaps, const struct mem 
 		       "its memory limit leaves no room for pages that it writes "
 		       "meanwhile",
 		       "raise the memory limit of its cgroup");
-	if (!same_namespace_for_children(pid))
+	if (!same_namespace_for_children(live_thread(pid)))
 		forbid(v, "its children are born into another pid namespace", "");
 }

@@ -7,8 +7,10 @@
 #include "mem/smaps_int.h"
 #include <sys/types.h>
 
-/* Opens /proc/PID/mem for reading. False: *e says what stands in the way, and the cure. */
-must_check bool access_open_mem(pid_t pid, int *fd, struct err *e);
+/* Opens the memory of a process for reading. *via is the thread whose /proc files tell of
+ * it: the main thread, or another when that has ended. False: *e says what stands in the
+ * way, and the cure. */
+must_check bool access_open_mem(pid_t pid, int *fd, pid_t *via, struct err *e);
 
 /* kernel.yama.ptrace_scope; false: the kernel has no Yama, *scope is 0. */
 bool access_ptrace_scope(unsigned *scope);

@@ -92,8 +92,11 @@ static void check_state(struct checking *c)
 		row(c, "state", "", "a thread of the kernel, without memory of its own");
 		return;
 	}
+	if (c->status.state == 'Z' && c->status.threads > 1)
+		row(c, "state", "", "its main thread has ended, others live");
 	for (size_t i = 0; i < countof(states); i++)
-		if (states[i].state == c->status.state)
+		if (states[i].state == c->status.state &&
+		    (c->status.state != 'Z' || c->status.threads <= 1))
 			row(c, "state", states[i].cure, "%s", states[i].words);
 	row(c, "threads", "", "%u", c->status.threads);
 }
@@ -202,7 +205,7 @@ static void say_mode(struct checking *c, const struct mem *running, enum stillne
 		row(c, "mode", "", "nostop only: its tracer alone can stop it");
 		return;
 	}
-	if (smaps_read(c->pid, &smaps))
+	if (smaps_read(live_via(running), &smaps))
 		access_fork_verdict(c->pid, &smaps, running, &fork);
 	smaps_release(&smaps);
 	if (fork.is_possible && !spots_find(running, &spots)) {

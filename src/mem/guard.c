@@ -163,7 +163,7 @@ static bool choose_thread(struct guard *g, struct injection *in, struct err *e)
 	struct mem_region *r = NULL, *stack;
 	size_t n = 0;
 
-	if (proc_read(g->plan->pid, "maps", &maps))
+	if (proc_read(g->plan->via, "maps", &maps))
 		r = regions_parse(maps.s, &n);
 	in->top = 0;
 	in->thread = NULL;
@@ -216,7 +216,7 @@ static bool call_in_target(struct guard *g, struct injection *in, struct injecte
 	in->lift_seccomp = g->plan->lift_seccomp;
 	if (!in->spots.syscall_ret)
 		return fail(e, ERR_PROCESS, "it has no code to make a system call with");
-	in->memory = proc_open(g->plan->pid, "mem", O_RDWR);
+	in->memory = proc_open(g->plan->via, "mem", O_RDWR);
 	if (in->memory < 0)
 		return fail(e, ERR_PROCESS, "its memory cannot be written: %s",
 			    strerror(errno));

@@ -6,6 +6,8 @@
 #include "mem/frame_int.h"
 #include "mem/mem_int.h"
 
+/* Of a mem_open_running: the thread whose /proc files tell of its memory. */
+pid_t live_via(const struct mem *running);
 /* Reads maps, in place of the regions that m has; *text owns the names. */
 must_check bool live_read_regions(struct mem *m, pid_t pid, char **text);
 /* The threads with their names, without registers. */

@@ -12,7 +12,7 @@
 
 struct running {
 	struct mem mem;
-	pid_t pid;
+	pid_t via; /* whose /proc files tell of it */
 	int fd;
 	char *names; /* the text of maps */
 };
@@ -124,7 +124,7 @@ static size_t running_copy(const struct mem *m, const struct mem_region *r, tadd
 
 static bool running_account(struct mem *m, struct err *e)
 {
-	return live_account(m, ((struct running *)m)->pid, e);
+	return live_account(m, ((struct running *)m)->via, e);
 }
 
 static void running_close(struct mem *m)
@@ -142,6 +142,11 @@ static const struct mem_ops running_ops = {
 	.close = running_close,
 };
 
+pid_t live_via(const struct mem *running)
+{
+	return ((const struct running *)running)->via;
+}
+
 bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 {
 	struct running *r = xcalloc(1, sizeof(*r));
@@ -149,13 +154,12 @@ bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 	r->mem.ops = &running_ops;
 	r->mem.mode = MODE_NOSTOP;
 	r->mem.quiet = true;
-	r->pid = pid;
 	r->fd = -1;
-	if (!access_open_mem(pid, &r->fd, e)) {
+	if (!access_open_mem(pid, &r->fd, &r->via, e)) {
 		mem_close(&r->mem);
 		return false;
 	}
-	if (!live_read_regions(&r->mem, pid, &r->names) ||
+	if (!live_read_regions(&r->mem, r->via, &r->names) ||
 	    !live_read_threads(&r->mem, pid)) {
 		mem_close(&r->mem);
 		return fail(e, ERR_PROCESS, "process %d has exited", (int)pid);

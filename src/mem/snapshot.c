@@ -29,7 +29,8 @@ enum { ATTEMPTS = 3, RETRY_NS = 5000000 };
 struct snapshot {
 	struct mem mem;
 	pid_t pid;
-	int fd; /* /proc/N/mem of the target, or of its child */
+	pid_t via; /* the thread of it whose /proc files tell of its memory */
+	int fd;    /* /proc/N/mem of the target, or of its child */
 	char *names;
 	struct guardian *guardian; /* NULL: the target stands by itself */
 	struct saved saved;
@@ -135,11 +136,11 @@ static bool snapshot_account(struct mem *m, struct err *e)
 		*e = s->lost;
 		return false;
 	}
-	if (!live_account(m, s->pid, e))
+	if (!live_account(m, s->via, e))
 		return false;
 	/* A fork maps few pages of files: theirs are the target's own. */
 	if (m->mode == MODE_FORK)
-		live_scan_pages(m, s->pid, is_not_anon);
+		live_scan_pages(m, s->via, is_not_anon);
 	return true;
 }
 
@@ -174,7 +175,7 @@ static bool find_out(struct snapshot *s, const struct mem *running, bool may_for
 		     struct before *b, struct err *e)
 {
 	*b = (struct before){ 0 };
-	if (!smaps_read(s->pid, &b->smaps))
+	if (!smaps_read(s->via, &b->smaps))
 		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
 	if (!may_fork)
 		return true;
@@ -204,9 +205,9 @@ static bool read_standing(struct snapshot *s, struct err *e)
 {
 	autoclose_fd(&s->fd);
 	s->fd = -1;
-	if (!access_open_mem(s->pid, &s->fd, e))
+	if (!access_open_mem(s->pid, &s->fd, &s->via, e))
 		return false;
-	return live_read_regions(&s->mem, s->pid, &s->names) ||
+	return live_read_regions(&s->mem, s->via, &s->names) ||
 	       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
 }
 
@@ -265,7 +266,7 @@ static bool fork_or_stay(struct snapshot *s, const struct before *b,
 
 	s->mem.mode = MODE_FREEZE;
 	if (o->mode != MODE_FREEZE && b->fork.is_possible) {
-		saved_take(&s->saved, &s->mem, s->pid, s->fd);
+		saved_take(&s->saved, &s->mem, s->via, s->fd);
 		if (guardian_fork(s->guardian, &child, &why))
 			return read_child(s, child, e);
 		if (o->mode == MODE_FORK) {
@@ -281,7 +282,7 @@ static bool fork_or_stay(struct snapshot *s, const struct before *b,
 	}
 	if (s->probe)
 		s->probe->phase = PHASE_READING;
-	live_scan_pages(&s->mem, s->pid, live_every_region);
+	live_scan_pages(&s->mem, s->via, live_every_region);
 	return true;
 }
 
@@ -290,6 +291,7 @@ static bool take_running(struct snapshot *s, const struct mem_live_options *o,
 {
 	struct guardian_plan plan = {
 		.pid = s->pid,
+		.via = s->via,
 		.spots = b->spots,
 		.lift_seccomp = b->fork.lift_seccomp,
 		.max_child_s = o->max_child_s,
@@ -341,7 +343,7 @@ static bool take_still(struct snapshot *s, const struct mem_live_options *o,
 	s->mem.attempts = 1;
 	for (size_t i = 0; i < s->mem.nthreads; i++)
 		ask_place(&s->mem.threads[i]);
-	live_scan_pages(&s->mem, s->pid, live_every_region);
+	live_scan_pages(&s->mem, s->via, live_every_region);
 	s->mem.quiet = !o->is_quiet || o->is_quiet(&s->mem, o->quiet_context);
 	note(s, "read as it stands: it is %s", why);
 	return true;
@@ -394,7 +396,7 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	if (!mem_open_running(pid, &running, e))
 		return false;
 	if (o->mode == MODE_NOSTOP) {
-		live_scan_pages(running, pid, live_every_region);
+		live_scan_pages(running, live_via(running), live_every_region);
 		snprintf(running->note, sizeof(running->note),
 			 "nostop, as asked for: values may be torn");
 		*out = running;
@@ -403,6 +405,7 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	s = xcalloc(1, sizeof(*s));
 	s->mem.ops = &snapshot_ops;
 	s->pid = pid;
+	s->via = live_via(running);
 	s->fd = -1;
 	s->probe = o->probe;
 	if (pid == getpid())
