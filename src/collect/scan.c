@@ -114,7 +114,8 @@ static uint32_t block_tag(struct part_walk *walk, const uint8_t *bytes, size_t h
 		if (cxx_may_be_vptr(walk->scan->vptrs, word))
 			return vtable_tag(walk->part, word);
 	}
-	return text_is_string(walk->scan->mem, bytes, have, size) ? TAG_STRING : TAG_UNKNOWN;
+	return text_is_string(walk->scan->mem, bytes, have, size) ? TAG_STRING
+								  : TAG_UNKNOWN;
 }
 
 /* Keeps the words of bytes[0, n) that point among the spans. n is a multiple of 8. */
