@@ -103,7 +103,9 @@ static void note_snapshot(struct collection *c)
 	m->processes.rss[0] = c->mem->rss;
 	m->processes.quiet[0] = c->mem->quiet;
 	m->processes.attempts[0] = (uint8_t)c->mem->attempts;
-	if (c->mem->note[0])
+	/* The mode alone is said below every answer; a reason for it is worth a note. */
+	if (c->mem->note[0] &&
+	    strcmp(c->mem->note, snapshot_mode_name(c->mem->mode)) != 0)
 		model_find_out(m, SEVERITY_NOTE, "snapshot", "%s", c->mem->note);
 	if (c->mem->mode == MODE_NOSTOP)
 		model_find_out(m, SEVERITY_WARNING, "snapshot",
