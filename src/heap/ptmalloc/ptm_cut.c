@@ -1,67 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The main heap is one chain of chunks, and a chain is walked from its start: one core
- * would do all the work. But malloc itself names places where chunks begin: what a tcache
- * or a fastbin holds, and what is linked, forward and back, in a bin. At such a place,
- * a long span is cut into pieces that are walked apart.
+ * would do all the work. But some places say themselves that a chunk begins there: a
+ * chunk in a bin has its size written behind it too, and is linked from both neighbours
+ * of its ring; what a tcache or a fastbin holds, a list names. At such a place, a long
+ * span is cut into pieces that are walked apart. Headers that merely look right, left
+ * over in a block's contents, are on no ring.
  *
  * A list that lies about one (a torn or corrupt heap) makes the walk of the piece before it
  * end with a finding: the same that the walk of the whole would have told.
  */
 #include "heap/ptmalloc/ptm_int.h"
-#include <stdlib.h>
 
 enum {
 	PIECES =
 		16, /* of a long span: some for each core, and few enough to keep apart */
 	PIECE_MIN = 8 << 20,
-	PER_BIN = 16, /* chunks of a bin that are asked */
+	SEARCH = 1 << 20, /* looked through for a binned chunk */
 };
 
-struct anchors {
-	taddr at[PTM_NBINS * PER_BIN];
-	size_t n;
-};
-
-static int by_address(const void *a, const void *b)
+/* Does a chunk of a bin begin at `at`, whose first four words these are? */
+static bool is_binned(const struct ptm_heap *h, taddr at, taddr end,
+		      const uint64_t word[4])
 {
-	taddr x = *(const taddr *)a, y = *(const taddr *)b;
+	uint64_t size = word[1] & ~(uint64_t)PTM_FLAGS, next[2];
 
-	return (x > y) - (x < y);
+	if ((word[1] & PTM_FLAGS) != PTM_PREV_INUSE || size < PTM_MIN_CHUNK ||
+	    size % PTM_ALIGN || size > end - at)
+		return false;
+	if (word[2] % PTM_ALIGN || word[3] % PTM_ALIGN)
+		return false;
+	if (!mem_load(h->mem, at + size, &next) || next[0] != size ||
+	    next[1] & PTM_PREV_INUSE)
+		return false;
+	return ptm_word(h->mem, word[2] + 24) == at &&
+	       ptm_word(h->mem, word[3] + 16) == at;
 }
 
-/* The first chunks of one bin, as long as each next one points back. */
-static void add_bin(const struct ptm_heap *h, struct anchors *a, size_t bin)
+/* The first binned chunk in [from, to), or UINT64_MAX. */
+static taddr find_binned(const struct ptm_heap *h, struct mem_window *w, taddr from,
+			 taddr to)
 {
-	const struct ptm_arena *main = &h->arenas[0];
-	size_t offset = h->places->state->bins + 16 * bin;
-	taddr head = main->addr + offset - PTM_HEADER, before = head, at;
+	for (taddr at = from; to - at >= PTM_MIN_CHUNK;) {
+		size_t have, i;
+		const uint8_t *p = mem_window_at(w, at, PAGE_SIZE_4K, &have);
 
-	memcpy(&at, main->state + offset, sizeof(at));
-	for (size_t i = 0; i < PER_BIN && at != head; i++) {
-		uint64_t link[2];
+		have = (size_t)min_u64(have, to - at);
+		if (!p || have < PTM_MIN_CHUNK)
+			return UINT64_MAX;
+		for (i = 0; i + PTM_MIN_CHUNK <= have; i += PTM_ALIGN) {
+			uint64_t word[4];
 
-		if (at % PTM_ALIGN ||
-		    !mem_read(h->mem, at + PTM_HEADER, link, sizeof(link)) ||
-		    link[1] != before)
-			return;
-		a->at[a->n++] = at;
-		before = at;
-		at = link[0];
+			memcpy(word, p + i, sizeof(word));
+			if (is_binned(h, at + i, to, word))
+				return at + i;
+		}
+		at += i;
 	}
+	return UINT64_MAX;
 }
 
 /* The first place from `at` on where a chunk is known to begin, or UINT64_MAX. */
-static taddr anchor_after(const struct ptm_heap *h, const struct anchors *a, taddr at)
+static taddr anchor_after(const struct ptm_heap *h, struct mem_window *w, taddr at,
+			  taddr end)
 {
+	taddr binned = find_binned(h, w, at, min_u64(end, at + SEARCH));
 	size_t member = ptm_member_after(&h->members, at);
-	taddr first = member < h->members.n ? h->members.of[member] & ~(taddr)MEMBER_KIND
-					    : UINT64_MAX;
 
-	for (size_t i = 0; i < a->n; i++)
-		if (a->at[i] >= at)
-			return min_u64(first, a->at[i]);
-	return first;
+	if (binned != UINT64_MAX || member == h->members.n)
+		return binned;
+	return h->members.of[member] & ~(taddr)MEMBER_KIND;
 }
 
 /* Cuts span i at `at`; the new one behind it is the last of h->spans. */
@@ -77,7 +85,7 @@ static void cut_span(struct ptm_heap *h, size_t i, taddr at)
 }
 
 /* What a cut leaves behind is cut again, until it is short enough. */
-static void cut_long_span(struct ptm_heap *h, size_t i, const struct anchors *a)
+static void cut_long_span(struct ptm_heap *h, size_t i, struct mem_window *w)
 {
 	uint64_t length = h->spans[i].base.end - h->spans[i].base.start;
 	uint64_t piece = max_u64(PIECE_MIN, length / PIECES);
@@ -88,7 +96,7 @@ static void cut_long_span(struct ptm_heap *h, size_t i, const struct anchors *a)
 
 		if (end - s->base.start < 2 * piece)
 			return;
-		at = anchor_after(h, a, s->base.start + piece);
+		at = anchor_after(h, w, align_up(s->base.start + piece, PTM_ALIGN), end);
 		if (at >= end)
 			return;
 		cut_span(h, i, at);
@@ -98,15 +106,12 @@ static void cut_long_span(struct ptm_heap *h, size_t i, const struct anchors *a)
 
 void ptm_cut_spans(struct ptm_heap *h, struct model *m)
 {
-	struct anchors *a = xcalloc(1, sizeof(*a));
+	struct mem_window *w = mem_window_new(h->mem);
 	size_t n = h->nspans;
 
-	for (size_t bin = 0; bin < PTM_NBINS; bin++)
-		add_bin(h, a, bin);
-	qsort(a->at, a->n, sizeof(*a->at), by_address);
 	for (size_t i = 0; i < n; i++)
 		if (h->spans[i].base.arena == 0)
-			cut_long_span(h, i, a);
-	free(a);
+			cut_long_span(h, i, w);
+	mem_window_free(w);
 	ptm_sort_spans(h, m);
 }
