@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walk with edges of a live process: seconds per million chunks, memory per chunk, and
-the same heap seen by other tools (gdb's Python; chap on a core, when it is installed)."""
+"""Walk with edges of a live process, its memory, and freeze mode, beside other tools on
+the same heap in the same run: gdb's Python stepping over the chunks, and chap on a core of
+the process, where they are installed. Figures of ours are medians of five."""
 import os
 import re
 import shutil
@@ -11,29 +12,43 @@ import tempfile
 import time
 
 BUILD = sys.argv[1]
-GOAL_PER_MILLION, GOAL_FREEZE = 0.15, 0.4
+SIZES = [float(word) for word in sys.argv[2:]] or [1, 10]  # millions of chunks
+RUNS = 5
 
 
-def start_target(*args):
-    target = subprocess.Popen([f"{BUILD}/bench/bench_target", *args], text=True,
-                              stdout=subprocess.PIPE)
-    word, pid, rss = target.stdout.readline().split()
-    assert word == "ready"
-    return target, pid, int(rss)
+class Target:
+    """bench_target, ready."""
+
+    def __init__(self, *args):
+        self.args = args
+
+    def __enter__(self):
+        self.process = subprocess.Popen([f"{BUILD}/bench/bench_target", *self.args],
+                                        stdout=subprocess.PIPE, text=True)
+        word, self.pid, rss = self.process.stdout.readline().split()
+        assert word == "ready"
+        self.gib = int(rss) / (1 << 30)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def collect(pid, mode):
-    text = subprocess.run([f"{BUILD}/bench/bench_collect", pid, mode], check=True, text=True,
-                          capture_output=True).stdout
-    values = dict(line.split() for line in text.splitlines())
-    return {name: v if name == "mode" else float(v) for name, v in values.items()}
+    """Medians of what bench_collect prints."""
+    runs = []
+    for _ in range(RUNS):
+        text = subprocess.run([f"{BUILD}/bench/bench_collect", pid, mode], check=True,
+                              text=True, capture_output=True).stdout
+        values = dict(line.split() for line in text.splitlines())
+        assert values.pop("mode") == mode
+        runs.append({name: float(value) for name, value in values.items()})
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
-def median_of(runs, name):
-    return statistics.median(run[name] for run in runs)
-
-
-def gdb_seconds_per_million(pid):
+def gdb_walk(pid):
+    """Seconds per million chunks, or None without gdb."""
     if not shutil.which("gdb"):
         return None
     text = subprocess.run(["gdb", "-nx", "-batch", "-p", pid, "-x", "bench/peer_gdb_walk.py"],
@@ -42,60 +57,53 @@ def gdb_seconds_per_million(pid):
     return float(hit[2]) / int(hit[1]) * 1e6 if hit else None
 
 
-def chap_seconds_per_million(pid, chunks):
+def chap_count(pid):
+    """Seconds and peak bytes of chap counting what is in use, or None without chap."""
     if not (shutil.which("chap") and shutil.which("gcore")):
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_TMP")) as folder:
         subprocess.run(["gcore", "-o", f"{folder}/core", pid], check=True,
                        capture_output=True)
-        start = time.time()
-        subprocess.run(["chap", f"{folder}/core.{pid}"], input="count used\n", text=True,
-                       check=True, capture_output=True)
-        return (time.time() - start) / chunks * 1e6
+        start = time.monotonic()
+        chap = subprocess.Popen(["chap", f"{folder}/core.{pid}"], stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        chap.stdin.write(b"count used\n")
+        chap.stdin.close()
+        usage = os.wait4(chap.pid, 0)[2]
+        return time.monotonic() - start, usage.ru_maxrss * 1024
 
 
-def row(name, value, unit, goal, peer, peer_name):
-    ratio = f"{peer / value:6.1f} x" if peer else "       -"
-    beside = f"{peer:9.3f} {peer_name}" if peer else f"        - {peer_name} not installed"
-    print(f"{name:34} {value:9.3f} {unit:12} goal {goal:<6} {beside:24} {ratio}")
+def row(what, value, unit, goal, peer, peer_name):
+    beside = f"{peer:9.3f} {peer / value:7.1f} x" if peer else f"{'-':>9} {'-':>9}"
+    mark = "" if value <= goal else "  over"
+    print(f"{what:36} {value:9.3f} {unit:9} {goal:7.2f} {peer_name:>12} {beside}{mark}",
+          flush=True)
 
 
-def walk(millions, with_peers):
-    target, pid, _ = start_target("chunks", str(int(millions * 1e6)), "free", "10")
-    try:
-        runs = [collect(pid, "fork") for _ in range(5)]
-        chunks = runs[0]["blocks"]
-        per_million = median_of(runs, "seconds") / chunks * 1e6
+def walk(millions):
+    with Target("chunks", str(int(millions * 1e6)), "free", "10") as target:
+        cost = collect(target.pid, "fork")
+        chunks, edges = cost["blocks"], cost["edges"]
         name = f"walk with edges, {chunks / 1e6:.1f} M chunks"
-        if with_peers:
-            row(name, per_million, "s/million", GOAL_PER_MILLION,
-                gdb_seconds_per_million(pid), "gdb Python, no edges")
-        row(name, per_million, "s/million", GOAL_PER_MILLION,
-            chap_seconds_per_million(pid, chunks), "chap")
-        edges = runs[0]["edges"]
-        limit = 48 + 8 * edges / chunks
-        peak = median_of(runs, "peak_bytes") / chunks
-        row(f"peak memory ({edges / chunks:.2f} edges a chunk)", peak, "bytes/chunk",
-            f"{limit:.0f}", None if not with_peers else 240, "chap, as published")
-    finally:
-        target.kill()
-        target.wait()
+        per_million = cost["seconds"] / chunks * 1e6
+        chap = chap_count(target.pid)
+        row(name, per_million, "s/million", 0.15, chap and chap[0] / chunks * 1e6, "chap")
+        if millions <= 1:
+            row(name, per_million, "s/million", 0.15, gdb_walk(target.pid), "gdb Python")
+        row(f"  its peak, {edges / chunks:.1f} edges a chunk", cost["peak_bytes"] / chunks,
+            "B/chunk", 48 + 8 * edges / chunks, chap and chap[1] / chunks, "chap")
 
 
 def freeze(gib):
-    target, pid, rss = start_target("bytes", str(gib))
-    try:
-        runs = [collect(pid, "freeze") for _ in range(5)]
-        gibs = rss / (1 << 30)
-        row(f"freeze mode, {gibs:.1f} GiB: pause", median_of(runs, "pause_ms") / 1e3 / gibs,
-            "s/GiB", GOAL_FREEZE, None, "gcore: see above")
-    finally:
-        target.kill()
-        target.wait()
+    with Target("bytes", str(gib)) as target:
+        cost = collect(target.pid, "freeze")
+        row(f"freeze mode, {target.gib:.1f} GiB: pause", cost["pause_ms"] / 1e3 / target.gib,
+            "s/GiB", 0.4, None, "")
 
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-walk(1, with_peers=True)
-walk(10, with_peers=False)
+print(f"{'':36} {'heapsift':>9} {'':9} {'goal':>7} {'beside':>12} {'':>9} {'ratio':>9}")
+for size in SIZES:
+    walk(size)
 freeze(1)
 freeze(4)
