@@ -99,6 +99,8 @@ void live_scan_pages(struct mem *m, pid_t pid, live_region_fn *which)
 	m->has_pages = true;
 }
 
+/* Not process_vm_readv: it pins pages, and pinning gives a process its own copy of each
+ * page that it shares with a fork. It would cost the child time and the target memory. */
 size_t live_pread(int fd, taddr at, void *dst, size_t len)
 {
 	size_t done = 0;
