@@ -45,6 +45,19 @@ static void describe_process(struct collection *c)
 		p->exe[row] = model_intern(c->model, (struct str){ exe, (size_t)n });
 }
 
+/* What the heap says of itself while it changes: for evidence. A list caught between two
+ * words is no finding then. */
+static void look_at_heap(struct collection *c, const struct mem *running)
+{
+	size_t findings = c->model->findings.n;
+	struct err ignored;
+
+	build_threads(running, c->model);
+	if (!heap_open(running, c->places, c->model, &c->heap, &ignored))
+		c->heap = NULL;
+	c->model->findings.n = findings;
+}
+
 /* What can be learnt before anything is stopped. */
 static bool look_at_running(struct collection *c, struct err *e)
 {
@@ -59,6 +72,10 @@ static bool look_at_running(struct collection *c, struct err *e)
 	if (c->places)
 		c->model->processes.allocator[0] =
 			model_intern(c->model, str_of(heap_places_name(c->places)));
+	if (c->places && c->options->evidence_only)
+		look_at_heap(c, running);
+	heap_free(c->heap);
+	c->heap = NULL;
 	mem_close(running);
 	return true;
 }
