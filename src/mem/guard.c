@@ -47,7 +47,8 @@ enum {
 	REAP_TRIES = 50,
 	CHILD_BORN_MS = 10000,
 	CHILD_DEAD_MS = 60000,
-	BURY_MS = 5000,
+	BURY_MS = 10000,
+	FIND_MS = 300,
 };
 
 enum guard_state { GUARD_IDLE, GUARD_STANDING, GUARD_CHILD };
@@ -390,8 +391,11 @@ static bool do_fork(struct guard *g, struct err *e)
 		return false;
 	g->child = g->shared->fork.child;
 	if (!g->child)
-		return fail(e, ERR_PROCESS, "it cannot fork: %s",
-			    strerror((int)-g->shared->fork.result));
+		return fail(e, ERR_PROCESS, "clone: %s%s",
+			    strerror((int)-g->shared->fork.result),
+			    g->shared->fork.result == -EAGAIN
+				    ? " (RLIMIT_NPROC or pids.max is reached)"
+				    : "");
 	do_let_go(g);
 	g->state = GUARD_CHILD;
 	if (!child_born(g, e)) {
@@ -513,13 +517,13 @@ void guard_main(const struct guardian_plan *plan, struct guard_shared *shared, i
 
 /* ---- after the death of a guardian ---- */
 
-/* A child without exit signal, which is how ours are born, that is dead: fields 3, 4 and 38
- * of its stat. Nobody else but ancient thread libraries has such. */
-static bool is_ours_by_looks(pid_t pid, pid_t target)
+/* A child without exit signal, which is how ours are born: fields 4 and 38 of its stat.
+ * Nobody else but ancient thread libraries has such. */
+static bool is_ours(pid_t pid, pid_t target)
 {
 	struct buf text = { 0 };
 	const char *at = proc_read(pid, "stat", &text) ? strrchr(text.s, ')') : NULL;
-	bool ours = at && at[2] == 'Z' && strtol(at + 4, NULL, 10) == target;
+	bool ours = at && strtol(at + 4, NULL, 10) == target;
 
 	for (int field = 2; ours && field < 38; field++) {
 		at = strchr(at + 1, ' ');
@@ -530,7 +534,7 @@ static bool is_ours_by_looks(pid_t pid, pid_t target)
 	return ours;
 }
 
-/* The guardian died before it heard of the child. */
+/* The guardian may have died before it heard of the child. */
 static pid_t find_child(pid_t target)
 {
 	DIR *dir = opendir("/proc");
@@ -540,7 +544,7 @@ static pid_t find_child(pid_t target)
 	while (dir && !found && (entry = readdir(dir))) {
 		pid_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && is_ours_by_looks(pid, target))
+		if (pid > 0 && is_ours(pid, target))
 			found = pid;
 	}
 	if (dir)
@@ -551,18 +555,21 @@ static pid_t find_child(pid_t target)
 void guard_bury(const struct guardian_plan *plan, struct guard_shared *shared)
 {
 	struct guard g = { .plan = plan, .shared = shared, .child = shared->fork.child };
-	struct timespec pause = { 0, 1000000 };
+	struct timespec pause = { 0, 5000000 };
+	uint64_t end = clock_ns() + (uint64_t)BURY_MS * 1000000;
 
 	g.seized.pid = plan->pid;
 	g.seized.tool_dead = true;
 	harden(&g, -1);
-	for (int i = 0; i < BURY_MS && !zombie_pid(&g); i++) {
+	while (!g.child && clock_ns() < end - (uint64_t)(BURY_MS - FIND_MS) * 1000000) {
+		g.child = find_child(plan->pid);
 		nanosleep(&pause, NULL);
-		if (!shared->fork.child)
-			g.child = find_child(plan->pid);
-		if (!shared->fork.child && !g.child && i > 20)
-			_exit(0); /* there was none */
 	}
-	reap_child(&g);
+	/* Its tracer's death was its own: it is on its way. */
+	while (g.child && is_ours(g.child, plan->pid) && !zombie_pid(&g) &&
+	       clock_ns() < end)
+		nanosleep(&pause, NULL);
+	if (g.child)
+		reap_child(&g);
 	_exit(0);
 }

@@ -104,11 +104,13 @@ static struct looks look_at(pid_t pid)
 	struct looks l = { 0 };
 	const struct dirent *entry;
 	char text[4096], name[64] = "", theirs[64];
+	int session = 0;
 	DIR *dir = opendir("/proc");
 
 	each_thread(pid, &l);
 	if (read_file(text, sizeof(text), "/proc/%d/status", (int)pid, 0))
 		sscanf(text, "Name:\t%63s", name);
+	session = number_after(text, "NSsid:\t");
 	while ((entry = readdir(dir))) {
 		int other = atoi(entry->d_name);
 
@@ -122,7 +124,10 @@ static struct looks look_at(pid_t pid)
 			l.zombies += number_after(text, "PPid:\t") == pid;
 		else
 			l.children += number_after(text, "PPid:\t") == pid;
-		l.namesakes += strcmp(theirs, name) == 0 && !strstr(text, "State:\tZ");
+		/* Others may run the same program: a copy has the session too. */
+		l.namesakes += strcmp(theirs, name) == 0 &&
+			       number_after(text, "NSsid:\t") == session &&
+			       !strstr(text, "State:\tZ");
 	}
 	closedir(dir);
 	return l;
