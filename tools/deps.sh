@@ -8,7 +8,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
 	libiberty-dev)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
-	binutils shellcheck codespell mandoc procps)
+	binutils shellcheck codespell mandoc procps musl)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
 all=("${check[@]}" libclang-rt-14-dev gdb mmdebstrap)
 
