@@ -1,98 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A snapshot holds what the model held; damaged ones are refused or harmless. */
 #include "../fuzz/mend_snapshot.h"
-#include "snap/snap_int.h"
-#include <errno.h>
+#include "snap_models.h"
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-/* Where the tests run: each removes what it made. */
-static char folder[] = "/tmp/heapsift-test-XXXXXX";
-
-/* ---- models ---- */
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state += 0x9e3779b97f4a7c15;
-	uint64_t z = *state;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static void fill_blocks(struct model *m, size_t n, uint64_t *seed)
-{
-	uint64_t addr = 0x555555560010;
-
-	model_table_resize(m, &model_tables[TABLE_blocks], n);
-	model_table_resize(m, &model_tables[TABLE_previews], n);
-	model_table_resize(m, &model_tables[TABLE_edge_first], n + 1);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t r = next_random(seed), size = 24 + (r & 7) * (r >> 8 & 7) * 16;
-
-		m->blocks.addr[i] = addr;
-		m->blocks.size[i] = size;
-		m->blocks.extra[i] = 1;
-		m->blocks.state[i] = r >> 16 & 7 ? BLOCK_USED : BLOCK_TCACHE;
-		m->blocks.arena[i] =
-			r >> 20 & 63 ? (uint16_t)(r >> 26 & 1) : BLOCK_MMAPPED;
-		m->blocks.type[i] = m->blocks.state[i] == BLOCK_USED
-					    ? (uint32_t)(r >> 30) % (uint32_t)m->types.n
-					    : 0;
-		m->previews.low[i] = r & 3 ? r >> 50 : next_random(seed);
-		m->previews.high[i] = r & 12 ? 0 : next_random(seed);
-		m->edge_first.at[i + 1] = m->edge_first.at[i] + (r >> 60 & 3);
-		addr += size + 8;
-	}
-	model_table_resize(m, &model_tables[TABLE_edge_to], m->edge_first.at[n]);
-	for (size_t i = 0; i < m->edge_to.n; i++)
-		m->edge_to.block[i] = (uint32_t)(next_random(seed) % n);
-}
-
-/* Every table has rows, every column something in it. */
-static struct model *model_make(size_t blocks)
-{
-	struct model *m = model_new();
-	uint64_t seed = blocks;
-	char text[32];
-
-	for (size_t t = 0; t < MODEL_NTABLES; t++) {
-		if (t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types)
-			continue;
-		model_table_resize(m, &model_tables[t], 3);
-		for (size_t c = 0; c < model_tables[t].ncolumns; c++) {
-			uint8_t *column = model_table_column(m, &model_tables[t], c);
-			size_t size = model_tables[t].columns[c].size;
-
-			for (size_t row = 0; row < 3; row++) {
-				uint64_t value = row;
-
-				snprintf(text, sizeof(text), "%s %zu of %zu",
-					 model_tables[t].columns[c].name, row, t);
-				if (model_tables[t].columns[c].is_text)
-					value = model_intern(m, str_of(text));
-				memcpy(column + row * size, &value, size);
-			}
-		}
-	}
-	if (blocks)
-		fill_blocks(m, blocks, &seed);
-	return m;
-}
+/* ---- round trips ---- */
 
 static void assert_models_equal(const struct model *a, const struct model *b)
 {
@@ -110,16 +23,6 @@ static void assert_models_equal(const struct model *a, const struct model *b)
 	}
 }
 
-static struct model *read_back(const char *path)
-{
-	struct model *m = NULL;
-	struct err e = { 0 };
-
-	if (!snap_read(path, &m, &e))
-		fail_msg("%s", e.text);
-	return m;
-}
-
 static void write_to(const struct model *m, const char *path)
 {
 	struct snap_options o = { .path = path, .force = true };
@@ -128,17 +31,6 @@ static void write_to(const struct model *m, const char *path)
 	if (!snap_write(m, &o, &e))
 		fail_msg("%s", e.text);
 }
-
-/* Nothing in the folder but these many files. */
-static void assert_files(unsigned n)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "test $(find . -type f | wc -l) = %u", n);
-	assert_int_equal(system(command), 0);
-}
-
-/* ---- round trips ---- */
 
 static void a_model_comes_back(void **state)
 {
@@ -238,171 +130,6 @@ static void every_encoding_and_width_comes_back(void **state)
 				      (uint8_t *)scratch);
 			assert_memory_equal(plain, back, sizeof(plain));
 		}
-}
-
-/* ---- output ---- */
-
-static void what_exists_is_not_replaced(void **state)
-{
-	struct snap_options o = { .path = "a.hsift" };
-	struct model *m = model_make(10), *back;
-	struct err e;
-
-	(void)state;
-	assert_true(snap_may_write(&o, &e));
-	assert_true(snap_write(m, &o, &e));
-	assert_false(snap_may_write(&o, &e));
-	assert_int_equal(e.kind, ERR_USAGE);
-	assert_false(snap_write(m, &o, &e));
-	assert_int_equal(e.kind, ERR_USAGE);
-	o.force = true;
-	m->processes.pid[0] = 4711;
-	assert_true(snap_write(m, &o, &e));
-	back = read_back(o.path);
-	assert_int_equal(back->processes.pid[0], 4711);
-	assert_files(1);
-	model_free(m);
-	model_free(back);
-	unlink(o.path);
-}
-
-static void what_cannot_be_written_is_said(void **state)
-{
-	struct snap_options o = { .path = "/proc/nowhere/a.hsift" };
-	struct model *m = model_make(10);
-	struct err e;
-
-	(void)state;
-	assert_false(snap_may_write(&o, &e));
-	assert_int_equal(e.kind, ERR_FILE);
-	assert_false(snap_write(m, &o, &e));
-	o.path = ".";
-	assert_false(snap_may_write(&o, &e));
-	assert_int_equal(e.kind, ERR_USAGE);
-	o.path = "/dev/full"; /* a device is written to, not replaced */
-	assert_false(snap_write(m, &o, &e));
-	assert_non_null(strstr(e.text, "No space left"));
-	o.path = "/dev/null";
-	assert_true(snap_write(m, &o, &e));
-	assert_int_equal(access("/dev/null", W_OK), 0);
-	model_free(m);
-	assert_files(0);
-}
-
-static void a_full_disk_leaves_nothing(void **state)
-{
-	struct model *m = model_make(1000000);
-	struct snap_options o = { .path = "small/a.hsift" };
-	struct err e = { 0 };
-
-	(void)state;
-	assert_int_equal(mkdir("small", 0700), 0);
-	if (mount("none", "small", "tmpfs", 0, "size=1m") < 0) {
-		print_message("NOT RUN: a small tmpfs cannot be mounted here\n");
-	} else {
-		for (int force = 0; force < 2; force++) {
-			o.force = force;
-			assert_false(snap_write(m, &o, &e));
-			assert_int_equal(e.kind, ERR_FILE);
-			assert_non_null(strstr(e.text, "No space left"));
-			assert_files(0);
-		}
-		assert_int_equal(umount("small"), 0);
-	}
-	assert_int_equal(rmdir("small"), 0);
-	model_free(m);
-}
-
-static void killed_writers_leave_nothing(void **state)
-{
-	struct model *m = model_make(300000);
-	struct snap_options o = { .path = "a.hsift" };
-	unsigned killed = 0;
-	struct err e;
-
-	(void)state;
-	for (unsigned i = 0; i < 40; i++) {
-		pid_t pid = fork();
-		int status;
-
-		assert_true(pid >= 0);
-		if (pid == 0)
-			_exit(snap_write(m, &o, &e) ? 0 : 1);
-		usleep(i * 1000);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		if (WIFSIGNALED(status)) {
-			killed++;
-			assert_files(0);
-		} else {
-			model_free(read_back(o.path)); /* whole */
-			unlink(o.path);
-		}
-	}
-	assert_true(killed > 5);
-	model_free(m);
-}
-
-/* From here on this process cannot open files without a name. */
-static void forbid_tmpfile(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, args[2])),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_TMPFILE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_TMPFILE, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { countof(code), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ||
-	    open(".", O_TMPFILE | O_WRONLY, 0600) >= 0)
-		_exit(77);
-}
-
-/* In a process of its own: 0 if all is well, else which step was not. */
-static int steps_without_tmpfile(const struct model *m, const char *path)
-{
-	struct snap_options o = { .path = path };
-	struct model *back;
-	struct err e;
-
-	forbid_tmpfile();
-	if (!snap_write(m, &o, &e))
-		return 1;
-	if (snap_write(m, &o, &e) || e.kind != ERR_USAGE)
-		return 2;
-	o.force = true;
-	if (!snap_write(m, &o, &e))
-		return 3;
-	if (!snap_read(path, &back, &e) || back->blocks.n != m->blocks.n)
-		return 4;
-	return 0;
-}
-
-static void file_systems_without_tmpfile_do_too(void **state)
-{
-	struct model *m = model_make(1000);
-	const char *path = "a.hsift";
-	int status;
-	pid_t pid = fork();
-
-	(void)state;
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(steps_without_tmpfile(m, path));
-	waitpid(pid, &status, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		print_message("NOT RUN: a seccomp filter cannot be set here\n");
-	else
-		assert_int_equal(status, 0);
-	unlink(path);
-	assert_files(0);
-	model_free(m);
 }
 
 /* ---- damage ---- */
@@ -703,18 +430,6 @@ static void other_files_are_no_snapshots(void **state)
 	assert_false(try_to_read("/no/such/file", &e));
 }
 
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? chdir(folder) : -1;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? rmdir(folder) : -1;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -723,11 +438,6 @@ int main(void)
 		cmocka_unit_test(it_streams_into_a_pipe),
 		cmocka_unit_test(encodings_are_what_the_format_says),
 		cmocka_unit_test(every_encoding_and_width_comes_back),
-		cmocka_unit_test(what_exists_is_not_replaced),
-		cmocka_unit_test(what_cannot_be_written_is_said),
-		cmocka_unit_test(a_full_disk_leaves_nothing),
-		cmocka_unit_test(killed_writers_leave_nothing),
-		cmocka_unit_test(file_systems_without_tmpfile_do_too),
 		cmocka_unit_test(every_cut_is_refused),
 		cmocka_unit_test(every_flipped_byte_is_refused),
 		cmocka_unit_test(mended_damage_is_harmless),

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of snapshots share: models full of numbers, and a folder to write to. */
+#ifndef TEST_SNAP_MODELS_H
+#define TEST_SNAP_MODELS_H
+
+#include "snap/snap_int.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Where the tests run: each removes what it made. */
+static char folder[] = "/tmp/heapsift-test-XXXXXX";
+
+/* ---- models ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state += 0x9e3779b97f4a7c15;
+	uint64_t z = *state;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static void fill_blocks(struct model *m, size_t n, uint64_t *seed)
+{
+	uint64_t addr = 0x555555560010;
+
+	model_table_resize(m, &model_tables[TABLE_blocks], n);
+	model_table_resize(m, &model_tables[TABLE_previews], n);
+	model_table_resize(m, &model_tables[TABLE_edge_first], n + 1);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t r = next_random(seed), size = 24 + (r & 7) * (r >> 8 & 7) * 16;
+
+		m->blocks.addr[i] = addr;
+		m->blocks.size[i] = size;
+		m->blocks.extra[i] = 1;
+		m->blocks.state[i] = r >> 16 & 7 ? BLOCK_USED : BLOCK_TCACHE;
+		m->blocks.arena[i] =
+			r >> 20 & 63 ? (uint16_t)(r >> 26 & 1) : BLOCK_MMAPPED;
+		m->blocks.type[i] = m->blocks.state[i] == BLOCK_USED
+					    ? (uint32_t)(r >> 30) % (uint32_t)m->types.n
+					    : 0;
+		m->previews.low[i] = r & 3 ? r >> 50 : next_random(seed);
+		m->previews.high[i] = r & 12 ? 0 : next_random(seed);
+		m->edge_first.at[i + 1] = m->edge_first.at[i] + (r >> 60 & 3);
+		addr += size + 8;
+	}
+	model_table_resize(m, &model_tables[TABLE_edge_to], m->edge_first.at[n]);
+	for (size_t i = 0; i < m->edge_to.n; i++)
+		m->edge_to.block[i] = (uint32_t)(next_random(seed) % n);
+}
+
+/* Every table has rows, every column something in it. */
+static struct model *model_make(size_t blocks)
+{
+	struct model *m = model_new();
+	uint64_t seed = blocks;
+	char text[32];
+
+	for (size_t t = 0; t < MODEL_NTABLES; t++) {
+		if (t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types)
+			continue;
+		model_table_resize(m, &model_tables[t], 3);
+		for (size_t c = 0; c < model_tables[t].ncolumns; c++) {
+			uint8_t *column = model_table_column(m, &model_tables[t], c);
+			size_t size = model_tables[t].columns[c].size;
+
+			for (size_t row = 0; row < 3; row++) {
+				uint64_t value = row;
+
+				snprintf(text, sizeof(text), "%s %zu of %zu",
+					 model_tables[t].columns[c].name, row, t);
+				if (model_tables[t].columns[c].is_text)
+					value = model_intern(m, str_of(text));
+				memcpy(column + row * size, &value, size);
+			}
+		}
+	}
+	if (blocks)
+		fill_blocks(m, blocks, &seed);
+	return m;
+}
+
+static struct model *read_back(const char *path)
+{
+	struct model *m = NULL;
+	struct err e = { 0 };
+
+	if (!snap_read(path, &m, &e))
+		fail_msg("%s", e.text);
+	return m;
+}
+
+/* Nothing in the folder but these many files. */
+static void assert_files(unsigned n)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "test $(find . -type f | wc -l) = %u", n);
+	assert_int_equal(system(command), 0);
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? chdir(folder) : -1;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	return chdir("/") == 0 ? rmdir(folder) : -1;
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing a snapshot leaves a whole file under the name asked for, or none. */
+#include "snap_models.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static void what_exists_is_not_replaced(void **state)
+{
+	struct snap_options o = { .path = "a.hsift" };
+	struct model *m = model_make(10), *back;
+	struct err e;
+
+	(void)state;
+	assert_true(snap_may_write(&o, &e));
+	assert_true(snap_write(m, &o, &e));
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	assert_false(snap_write(m, &o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	o.force = true;
+	m->processes.pid[0] = 4711;
+	assert_true(snap_write(m, &o, &e));
+	back = read_back(o.path);
+	assert_int_equal(back->processes.pid[0], 4711);
+	assert_files(1);
+	model_free(m);
+	model_free(back);
+	unlink(o.path);
+}
+
+static void what_cannot_be_written_is_said(void **state)
+{
+	struct snap_options o = { .path = "/proc/nowhere/a.hsift" };
+	struct model *m = model_make(10);
+	struct err e;
+
+	(void)state;
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_FILE);
+	assert_false(snap_write(m, &o, &e));
+	o.path = ".";
+	assert_false(snap_may_write(&o, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+	o.path = "/dev/full"; /* a device is written to, not replaced */
+	assert_false(snap_write(m, &o, &e));
+	assert_non_null(strstr(e.text, "No space left"));
+	o.path = "/dev/null";
+	assert_true(snap_write(m, &o, &e));
+	assert_int_equal(access("/dev/null", W_OK), 0);
+	model_free(m);
+	assert_files(0);
+}
+
+static void a_full_disk_leaves_nothing(void **state)
+{
+	struct model *m = model_make(1000000);
+	struct snap_options o = { .path = "small/a.hsift" };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(mkdir("small", 0700), 0);
+	if (mount("none", "small", "tmpfs", 0, "size=1m") < 0) {
+		print_message("NOT RUN: a small tmpfs cannot be mounted here\n");
+	} else {
+		for (int force = 0; force < 2; force++) {
+			o.force = force;
+			assert_false(snap_write(m, &o, &e));
+			assert_int_equal(e.kind, ERR_FILE);
+			assert_non_null(strstr(e.text, "No space left"));
+			assert_files(0);
+		}
+		assert_int_equal(umount("small"), 0);
+	}
+	assert_int_equal(rmdir("small"), 0);
+	model_free(m);
+}
+
+static void killed_writers_leave_nothing(void **state)
+{
+	struct model *m = model_make(300000);
+	struct snap_options o = { .path = "a.hsift" };
+	unsigned killed = 0;
+	struct err e;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(snap_write(m, &o, &e) ? 0 : 1);
+		usleep(i * 1000);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		if (WIFSIGNALED(status)) {
+			killed++;
+			assert_files(0);
+		} else {
+			model_free(read_back(o.path)); /* whole */
+			unlink(o.path);
+		}
+	}
+	assert_true(killed > 5);
+	model_free(m);
+}
+
+/* From here on this process cannot open files without a name. */
+static void forbid_tmpfile(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_TMPFILE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_TMPFILE, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { countof(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ||
+	    open(".", O_TMPFILE | O_WRONLY, 0600) >= 0)
+		_exit(77);
+}
+
+/* In a process of its own: 0 if all is well, else which step was not. */
+static int steps_without_tmpfile(const struct model *m, const char *path)
+{
+	struct snap_options o = { .path = path };
+	struct model *back;
+	struct err e;
+
+	forbid_tmpfile();
+	if (!snap_write(m, &o, &e))
+		return 1;
+	if (snap_write(m, &o, &e) || e.kind != ERR_USAGE)
+		return 2;
+	o.force = true;
+	if (!snap_write(m, &o, &e))
+		return 3;
+	if (!snap_read(path, &back, &e) || back->blocks.n != m->blocks.n)
+		return 4;
+	return 0;
+}
+
+static void file_systems_without_tmpfile_do_too(void **state)
+{
+	struct model *m = model_make(1000);
+	const char *path = "a.hsift";
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(steps_without_tmpfile(m, path));
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		print_message("NOT RUN: a seccomp filter cannot be set here\n");
+	else
+		assert_int_equal(status, 0);
+	unlink(path);
+	assert_files(0);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_exists_is_not_replaced),
+		cmocka_unit_test(what_cannot_be_written_is_said),
+		cmocka_unit_test(a_full_disk_leaves_nothing),
+		cmocka_unit_test(killed_writers_leave_nothing),
+		cmocka_unit_test(file_systems_without_tmpfile_do_too),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
