@@ -35,7 +35,8 @@ void heap_places_free(struct heap_places *p);
 const char *heap_places_name(const struct heap_places *p);
 
 /* Is nobody inside the allocator? No arena mutex held, no thread's pc or innermost call in
- * the allocator's text. A mem_quiet_fn; context is a struct heap_places. */
+ * the allocator's text; those that are are marked is_busy. A mem_quiet_fn; context is a
+ * struct heap_places. */
 bool heap_is_quiet(const struct mem *stopped, void *places);
 
 /* Fills m's arenas and heaps, and the tcache column of thread rows that are already there

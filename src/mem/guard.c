@@ -362,6 +362,26 @@ static bool do_stop(struct guard *g, struct err *e)
 	return true;
 }
 
+static bool do_nudge(struct guard *g, struct err *e)
+{
+	const struct guard_shared *shared = g->shared;
+
+	if (g->state != GUARD_STANDING)
+		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
+	for (size_t i = 0; i < shared->nthreads; i++) {
+		struct seized_thread *t = seized_find(&g->seized, shared->threads[i].tid);
+
+		if (t)
+			t->is_nudged = shared->threads[i].is_busy;
+	}
+	if (!seized_nudge(&g->seized, e)) {
+		g->state = GUARD_IDLE;
+		return false;
+	}
+	tell_threads(g);
+	return true;
+}
+
 static void do_let_go(struct guard *g)
 {
 	if (g->state == GUARD_STANDING) {
@@ -479,6 +499,8 @@ static bool do_command(struct guard *g, char command, struct err *e)
 	switch (command) {
 	case GUARD_STOP:
 		return do_stop(g, e);
+	case GUARD_NUDGE:
+		return do_nudge(g, e);
 	case GUARD_FORK:
 		return do_fork(g, e);
 	case GUARD_LET_GO:

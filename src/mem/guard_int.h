@@ -10,6 +10,7 @@ enum { GUARD_THREADS = 1 << 17 };
 
 enum guard_command {
 	GUARD_STOP = 'S',
+	GUARD_NUDGE = 'N',
 	GUARD_LET_GO = 'L',
 	GUARD_FORK = 'F',
 	GUARD_END = 'E',

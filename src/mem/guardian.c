@@ -82,6 +82,13 @@ bool guardian_stop(struct guardian *g, struct err *e)
 	return guardian_ask(g, GUARD_STOP, e);
 }
 
+bool guardian_nudge(struct guardian *g, const struct mem_thread *threads, struct err *e)
+{
+	for (size_t i = 0; i < g->shared->nthreads; i++)
+		g->shared->threads[i].is_busy = threads[i].is_busy;
+	return guardian_ask(g, GUARD_NUDGE, e);
+}
+
 void guardian_let_go(struct guardian *g)
 {
 	struct err ignored;

@@ -33,6 +33,10 @@ must_check bool guardian_start(const struct guardian_plan *plan, struct guardian
 must_check bool guardian_stop(struct guardian *g, struct err *e);
 /* Their registers, by the order of the kernel's list; valid until the next stop. */
 size_t guardian_threads(const struct guardian *g, const struct mem_thread **out);
+/* Of the threads that stand, those marked is_busy run for some microseconds and stand again.
+ * False: they could not be stopped again, and all run. */
+must_check bool guardian_nudge(struct guardian *g, const struct mem_thread *threads,
+			       struct err *e);
 /* They run again, and no child was made. */
 void guardian_let_go(struct guardian *g);
 /* Has the stopped target make a child, and lets the target go. False: none could be had;

@@ -50,6 +50,7 @@ struct mem_thread {
 	pid_t tid;
 	/* False: it could not be asked (running, frozen, traced by another). pc and sp may be
 	 * known all the same; tls and gpr are not. */
+	bool is_busy; /* inside an allocator: set by a mem_quiet_fn */
 	bool has_regs;
 	taddr pc, sp, tls; /* rip, rsp, fs_base; 0 unknown */
 	uint64_t gpr[MEM_GPRS];
@@ -93,7 +94,9 @@ struct mem {
 /* ---- opening a live process (live.c, guardian.c) ---- */
 
 /* Called in the tool while all threads stand, with `m` reading the stopped target itself:
- * is nobody inside an allocator? False: let go, wait 5 ms, stop again; three times. */
+ * is nobody inside an allocator? If not, marks those that are (is_busy). They alone then
+ * run on for some microseconds at a time, until nobody is, for 2 ms at most; then all are
+ * let go, and 5 ms later it is tried again; three times. */
 typedef bool mem_quiet_fn(const struct mem *m, void *context);
 
 struct mem_probe;

@@ -29,11 +29,13 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-	PASSES = 1000,        /* over the list of threads */
-	HANG_NS = 20000000,   /* without progress: look whether a thread hangs */
+	PASSES = 1000,      /* over the list of threads */
+	HANG_NS = 20000000, /* without progress: look whether a thread hangs */
+	NUDGE_NS = 20000,
 	STOP_NS = 5000000000, /* and for threads that merely get no processor */
 };
 
@@ -301,6 +303,38 @@ bool seize_all(struct seized *s, bool *busy, struct err *e)
 	*busy = false;
 	forget_all(s);
 	if (!stop_passes(s, busy, e)) {
+		release_all(s);
+		return false;
+	}
+	return true;
+}
+
+/* What wakes one that was merely cut off in the middle of its work, and no more. */
+static void run_on(struct seized *s)
+{
+	struct timespec moment = { 0, NUDGE_NS };
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct seized_thread *t = &s->threads[i];
+
+		if (!t->is_nudged || !t->stopped || t->group_stopped)
+			continue;
+		t->stopped = false;
+		s->running++;
+		ptrace(PTRACE_CONT, t->tid, 0, 0);
+	}
+	nanosleep(&moment, NULL);
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->threads[i].stopped && !s->threads[i].gone)
+			ptrace(PTRACE_INTERRUPT, s->threads[i].tid, 0, 0);
+}
+
+bool seized_nudge(struct seized *s, struct err *e)
+{
+	bool busy;
+
+	run_on(s);
+	if (!wait_until_all_stand(s, &busy, e) || !stop_passes(s, &busy, e)) {
 		release_all(s);
 		return false;
 	}

@@ -11,6 +11,7 @@
 struct seized_thread {
 	pid_t tid;
 	bool stopped, gone;
+	bool is_nudged;     /* to run on a little */
 	bool group_stopped; /* the process was stopped already, by SIGSTOP or the like */
 	bool has_regs;      /* regs are its own, as they will be when it goes on */
 	int event;          /* what waitpid said last and nobody has taken, 0 none */
@@ -35,6 +36,9 @@ struct seized {
 /* All threads stand, and none is being born. False: it could not be had, all run again;
  * `busy` then tells that some thread hung in the kernel (vfork), and a later try may work. */
 must_check bool seize_all(struct seized *s, bool *busy, struct err *e);
+/* Those of the threads that stand that are marked is_nudged run for some microseconds, and
+ * all stand again, also those that were born then. False: not so, and all run. */
+must_check bool seized_nudge(struct seized *s, struct err *e);
 /* One thread only, of a running process. */
 must_check bool seize_one(struct seized *s, pid_t tid, struct err *e);
 void release_all(struct seized *s);

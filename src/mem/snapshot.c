@@ -4,7 +4,8 @@
  * target runs): does it stand by itself, what forbids a fork, where code for an injected
  * call lies. Then
  *
- *	stop -> read maps, ask is_quiet -+-> not quiet: let go, wait 5 ms, stop again
+ *	stop -> read maps, ask is_quiet -+-> not quiet: those inside run on, the others stand;
+ *	                                 |   after 2 ms let all go, wait 5 ms, stop again
  *	                                 +-> fork: the target runs, its child is read
  *	                                 +-> stay: the target is read, until mem_release
  *
@@ -24,7 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ATTEMPTS = 3, RETRY_NS = 5000000 };
+enum {
+	ATTEMPTS = 3,
+	RETRY_NS = 5000000,
+	NUDGES_NS = 2000000, /* of one attempt: the others stand that long */
+};
 
 struct snapshot {
 	struct mem mem;
@@ -211,6 +216,57 @@ static bool read_standing(struct snapshot *s, struct err *e)
 	       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
 }
 
+static bool ask_quiet(struct snapshot *s, const struct mem_live_options *o)
+{
+	return !o->is_quiet || o->is_quiet(&s->mem, o->quiet_context);
+}
+
+static bool has_busy_threads(const struct mem *m)
+{
+	for (size_t i = 0; i < m->nthreads; i++)
+		if (m->threads[i].is_busy)
+			return true;
+	return false;
+}
+
+/* Lets those that are inside an allocator come out, one little run after the other, while
+ * the others stand. A process whose every thread allocates all the time would hardly ever
+ * be found with nobody inside; this way each needs to be met outside just once. */
+static bool nudge(struct snapshot *s, const struct mem_live_options *o, struct err *e)
+{
+	uint64_t end = clock_ns() + NUDGES_NS;
+
+	while (!s->mem.quiet && has_busy_threads(&s->mem) && clock_ns() < end) {
+		if (!guardian_nudge(s->guardian, s->mem.threads, e))
+			return false;
+		take_threads(s);
+		s->mem.quiet = ask_quiet(s, o);
+	}
+	return true;
+}
+
+static bool stop_once(struct snapshot *s, const struct mem_live_options *o,
+		      const struct smaps *smaps, struct err *e)
+{
+	if (!guardian_stop(s->guardian, e))
+		return false;
+	s->held = true;
+	if (!read_standing(s, e))
+		return false;
+	smaps_apply(smaps, &s->mem, UINT64_MAX);
+	take_threads(s);
+	s->mem.quiet = ask_quiet(s, o);
+	if (s->mem.quiet || !has_busy_threads(&s->mem))
+		return true;
+	if (!nudge(s, o, e))
+		return false;
+	/* Who ran may have mapped more memory. */
+	if (!read_standing(s, e))
+		return false;
+	smaps_apply(smaps, &s->mem, UINT64_MAX);
+	return true;
+}
+
 /* Stops the target, up to three times, until nobody is inside an allocator. */
 static bool stop_quiet(struct snapshot *s, const struct mem_live_options *o,
 		       const struct smaps *smaps, struct err *e)
@@ -219,14 +275,8 @@ static bool stop_quiet(struct snapshot *s, const struct mem_live_options *o,
 
 	for (;;) {
 		s->mem.attempts++;
-		if (!guardian_stop(s->guardian, e))
+		if (!stop_once(s, o, smaps, e))
 			return false;
-		s->held = true;
-		if (!read_standing(s, e))
-			return false;
-		smaps_apply(smaps, &s->mem, UINT64_MAX);
-		take_threads(s);
-		s->mem.quiet = !o->is_quiet || o->is_quiet(&s->mem, o->quiet_context);
 		if (s->mem.quiet || s->mem.attempts == ATTEMPTS)
 			return true;
 		guardian_let_go(s->guardian);

@@ -33,21 +33,16 @@ def check(first, raced, text):
     return quiet
 
 
-def test_quiet_snapshots_are_exact(start):
-    """Of 200 at least 20 are quiet, and threads were in the middle of a change in some."""
-    target = start("heap_race")
-    quiet = check(*take(target, 200, "fork"))
+@pytest.mark.parametrize("mode,work,n", [
+    ("fork", "work=0", 200),  # threads that do nothing but allocate and free
+    ("fork", "work=2000", 60),
+    ("freeze", "work=0", 60),
+])
+def test_quiet_snapshots_are_exact(start, mode, work, n):
+    """At least one in ten is quiet, and in some of these threads were in the middle of a
+    change. What is not quiet is marked so, and what is wrong in it is told."""
+    target = start("heap_race", work)
+    quiet = check(*take(target, n, mode))
     assert target.is_alive()
-    assert len(quiet) >= 20
+    assert len(quiet) >= n // 10
     assert any(flux for _, _, flux, _, _, _ in quiet)
-
-
-@pytest.mark.parametrize("mode", ["fork", "freeze"])
-def test_full_speed(start, mode):
-    """Threads that do nothing else are nearly always inside malloc: what is not quiet is
-    marked so, and what is wrong in it is told."""
-    target = start("heap_race", "work=0")
-    first, raced, text = take(target, 30, mode)
-    check(first, raced, text)
-    assert any(not s[0] for s in raced)
-    assert target.is_alive()

@@ -355,11 +355,13 @@ bool ptm_is_quiet(const struct mem *stopped, const struct heap_places *places)
 {
 	const struct ptm_places *p = (const struct ptm_places *)places;
 
-	if (is_locked(stopped, p))
-		return false;
-	for (size_t i = 0; i < stopped->nthreads; i++)
-		if (stopped->threads[i].has_regs &&
-		    is_inside(stopped, p, &stopped->threads[i]))
-			return false;
-	return true;
+	bool quiet = !is_locked(stopped, p);
+
+	for (size_t i = 0; i < stopped->nthreads; i++) {
+		struct mem_thread *t = &stopped->threads[i];
+
+		t->is_busy = t->has_regs && is_inside(stopped, p, t);
+		quiet &= !t->is_busy;
+	}
+	return quiet;
 }
