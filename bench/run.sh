@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Speed and memory beside other tools, in tables that end with a ratio. BUILD is the build
+# folder; BENCH_TMP is where cores go (they are as large as the targets, up to 5 GB).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export BUILD=${BUILD:-build}
+
+cmake --build "$BUILD" --target bench >/dev/null
+read -r load _ </proc/loadavg
+printf 'load %s on %s processors; figures hold on an idle machine\n\n' "$load" "$(nproc)"
+bench/pause.sh
+printf '\n'
+python3 bench/bench_walk.py "$BUILD"
