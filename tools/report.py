@@ -41,7 +41,7 @@ def cmocka_cases(name, output):
     states = {"OK": "passed", "FAILED": "failed", "SKIPPED": "not run"}
     cases, reason = {}, ""
     for line in output.splitlines():
-        mark = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
+        mark = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (?!\d+ test\(s\))(.+)$", line)
         if not mark:
             reason = reason_in(line) or reason
         elif mark[1] == "RUN":

@@ -85,7 +85,7 @@ def test_cmocka_test_that_says_not_run_did_not_run(tmp_path):
     said = ("[ RUN      ] first\n[       OK ] first\n"
             "[ RUN      ] second\nNOT RUN: no seccomp\n[       OK ] second\n"
             "[ RUN      ] third\nNOT RUN: no tmpfs\n[  SKIPPED ] third\n"
-            "[ RUN      ] fourth\n[       OK ] fourth\n"
+            "[ RUN      ] in fork mode\n[       OK ] in fork mode\n"
             "[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] third\n")
     done, counts = report(tmp_path, readme="- `*`: all", said=said)
     assert counts == ["5", "0", "3"]

@@ -2,8 +2,9 @@
 /*
  * References between blocks, against a process that wrote down its own: this program,
  * started again as the target, builds a random graph of blocks whose every word it
- * knows, and leaves the truth in memory shared with the test.
+ * knows, and leaves the truth in memory shared with the test. It wants glibc's malloc.
  */
+/* ctest: not-asan */
 #include "collect/collect.h"
 #include <setjmp.h>
 #include <signal.h>
