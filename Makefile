@@ -24,10 +24,13 @@ fuzz: ## each harness of test/fuzz for FUZZ_SECONDS (60)
 	@tools/fuzz.sh
 
 bench: ## speed and memory, beside other tools
+	@tools/deps.sh bench
 	@tools/build.sh $(BUILD) heapsift bench
 	@bench/run.sh
 
-matrix: all ## the fixtures in other Debian releases' glibcs
+matrix: ## the fixtures in other Debian releases' glibcs
+	@tools/deps.sh matrix
+	@CMAKE_ARGS=-DTESTS=ON tools/build.sh $(BUILD)
 	@test/matrix/run.sh
 
 install: ## builds first; honours PREFIX and DESTDIR

@@ -41,7 +41,8 @@ static double median_ms(const struct times *t, int n, size_t offset)
 	for (int i = 0; i < n; i++)
 		memcpy(&values[i], (const char *)&t[i] + offset, sizeof(values[i]));
 	qsort(values, (size_t)n, sizeof(values[0]), time_order);
-	return (double)values[n / 2] / 1e6;
+	n /= 2;
+	return (double)values[n] / 1e6;
 }
 
 static volatile uint8_t sink;

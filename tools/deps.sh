@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh build|demo|check|fuzz|all: install with apt what is missing of one set of packages.
+# deps.sh build|demo|check|fuzz|bench|matrix|all: install with apt what is missing of one set of packages.
 # Says nothing and needs no rights when nothing is missing. Never asks.
 set -euo pipefail
 
@@ -10,16 +10,20 @@ demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
 	binutils shellcheck codespell mandoc procps musl)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
-all=("${check[@]}" libclang-rt-14-dev gdb mmdebstrap)
+bench=("${demo[@]}" gdb python3)
+matrix=("${demo[@]}" libcmocka-dev python3 gdb mmdebstrap)
+all=("${check[@]}" "${fuzz[@]}" "${bench[@]}" "${matrix[@]}")
 
 case ${1:-} in
 build) set -- "${build[@]}" ;;
 demo) set -- "${demo[@]}" ;;
 check) set -- "${check[@]}" ;;
 fuzz) set -- "${fuzz[@]}" ;;
+bench) set -- "${bench[@]}" ;;
+matrix) set -- "${matrix[@]}" ;;
 all) set -- "${all[@]}" ;;
 *)
-	echo "usage: deps.sh build|demo|check|fuzz|all" >&2
+	echo "usage: deps.sh build|demo|check|fuzz|bench|matrix|all" >&2
 	exit 2
 	;;
 esac
@@ -33,6 +37,7 @@ fi
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
 missing=()
 for package in "$@"; do
+	[[ " ${missing[*]} " != *" $package "* ]] || continue # it is in two sets
 	grep -qx "$package installed" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -151,38 +151,40 @@ static bool has_room(struct mem_region *r, size_t n, taddr sp)
 	       sp - at->start >= need;
 }
 
-/*
- * Which thread makes the call, and where its frames go. The main thread first: it alone has
- * a [stack], whose far end is nobody's even when the thread runs on some other stack (that
- * of a goroutine is 2 KiB long, with other people's memory below).
- */
+/* Where frames may go in the main thread: 0 below its stack pointer, an address elsewhere.
+ * Its [stack] has a far end that is nobody's even when the thread runs on some other stack
+ * (that of a goroutine is 2 KiB long, with other people's memory below). */
+static bool find_room_of_main(struct mem_region *r, size_t n, taddr sp, taddr *top)
+{
+	const struct mem_region *own = find_region(r, n, sp);
+
+	*top = 0;
+	if (own && strcmp(own->name, "[stack]") == 0)
+		return has_room(r, n, sp);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(r[i].name, "[stack]") == 0 && has_room(r, n, r[i].end - 1)) {
+			*top = r[i].start + sizeof(((struct frames *)0)->bytes);
+			return true;
+		}
+	return false;
+}
+
+/* Which thread makes the call, and where its frames go. The main thread first. */
 static bool choose_thread(struct guard *g, struct injection *in, struct err *e)
 {
 	struct seized *s = &g->seized;
 	struct seized_thread *main = seized_find(s, g->plan->pid);
 	struct buf maps = { 0 };
-	struct mem_region *r = NULL, *stack;
+	struct mem_region *r = NULL;
 	size_t n = 0;
 
 	if (proc_read(g->plan->via, "maps", &maps))
 		r = regions_parse(maps.s, &n);
 	in->top = 0;
 	in->thread = NULL;
-	if (main && main->has_regs && !main->gone) {
-		stack = find_region(r, n, main->regs.rsp);
-		if (stack && strcmp(stack->name, "[stack]") == 0) {
-			if (has_room(r, n, main->regs.rsp))
-				in->thread = main;
-		} else {
-			for (size_t i = 0; i < n; i++)
-				if (strcmp(r[i].name, "[stack]") == 0 &&
-				    has_room(r, n, r[i].end - 1)) {
-					in->top = r[i].start +
-						  sizeof(((struct frames *)0)->bytes);
-					in->thread = main;
-				}
-		}
-	}
+	if (main && main->has_regs && !main->gone &&
+	    find_room_of_main(r, n, main->regs.rsp, &in->top))
+		in->thread = main;
 	for (size_t i = 0; i < s->n && !in->thread; i++)
 		if (!s->threads[i].gone && s->threads[i].has_regs &&
 		    has_room(r, n, s->threads[i].regs.rsp))
