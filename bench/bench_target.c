@@ -42,17 +42,21 @@ static void make_chunks(size_t n)
 	}
 }
 
-static void make_bytes(double gib)
+/* Returns how many blocks it took. */
+static size_t make_bytes(double gib)
 {
-	size_t total = (size_t)(gib * (1 << 30)), made = 0;
+	size_t total = (size_t)(gib * (1 << 30)), made = 0, n = 0;
 
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	blocks = malloc(total / 4096 * sizeof(*blocks));
 	while (made < total) {
 		size_t size = 4096 + next_random() % 61440;
 
-		memset(malloc(size), (int)(next_random() & 0x7f), size);
+		blocks[n] = malloc(size);
+		memset(blocks[n++], (int)(next_random() & 0x7f), size);
 		made += size;
 	}
+	return n;
 }
 
 static void free_some(size_t n, unsigned percent)
@@ -104,7 +108,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "chunks"))
 			make_chunks(n = strtoull(argv[i + 1], NULL, 10));
 		else if (!strcmp(argv[i], "bytes"))
-			make_bytes(strtod(argv[i + 1], NULL));
+			n = make_bytes(strtod(argv[i + 1], NULL));
 		else if (!strcmp(argv[i], "free"))
 			free_some(n, (unsigned)atoi(argv[i + 1]));
 		else if (!strcmp(argv[i], "threads"))

@@ -95,7 +95,7 @@ def walk(millions):
 
 
 def freeze(gib):
-    with Target("bytes", str(gib)) as target:
+    with Target("bytes", str(gib), "free", "2") as target:
         cost = collect(target.pid, "freeze")
         row(f"freeze mode, {target.gib:.1f} GiB: pause", cost["pause_ms"] / 1e3 / target.gib,
             "s/GiB", 0.4, None, "")
