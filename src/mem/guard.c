@@ -23,6 +23,7 @@
 
 #include "mem/mem_int.h"
 #include "mem/proc_int.h"
+#include "mem/room_int.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -57,8 +59,10 @@ struct guard {
 	const struct guardian_plan *plan;
 	struct guard_shared *shared;
 	struct seized seized;
+	int events; /* a signalfd for SIGCHLD */
 	int target; /* pidfd, or -1 */
 	enum guard_state state;
+	struct room main_stack; /* as it was before the last stop */
 	pid_t child;
 	uint64_t born;   /* clock */
 	struct err lost; /* kind is not ERR_NONE: what is read is worth nothing */
@@ -119,6 +123,8 @@ static void harden(struct guard *g, int tool)
 	sigaction(SIGCHLD, &plain, NULL);
 	setsid();
 	prctl(PR_SET_NAME, "heapsift-guard");
+	/* Whoever stands waits for us, so on a busy machine we go first, if we may. */
+	setpriority(PRIO_PROCESS, 0, -20);
 	if (chdir("/") < 0)
 		errno = 0;
 	close_others(tool);
@@ -127,72 +133,11 @@ static void harden(struct guard *g, int tool)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	g->seized.tool = tool;
-	g->seized.events = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	g->events = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	g->target = (int)syscall(SYS_pidfd_open, g->plan->pid, 0);
 }
 
-/* ---- where the frames of an injected call go ---- */
-
-static struct mem_region *find_region(struct mem_region *r, size_t n, taddr at)
-{
-	for (size_t i = 0; i < n; i++)
-		if (at - r[i].start < r[i].end - r[i].start)
-			return &r[i];
-	return NULL;
-}
-
-/* Room below the thread's stack pointer, in memory of its own. */
-static bool has_room(struct mem_region *r, size_t n, taddr sp)
-{
-	struct mem_region *at = find_region(r, n, sp);
-	uint64_t need = sizeof(((struct frames *)0)->bytes) + 2 * PAGE_SIZE_4K;
-
-	return at && (at->prot & PROT_W) && !(at->prot & PROT_SHARED) &&
-	       sp - at->start >= need;
-}
-
-/* Where frames may go in the main thread: 0 below its stack pointer, an address elsewhere.
- * Its [stack] has a far end that is nobody's even when the thread runs on some other stack
- * (that of a goroutine is 2 KiB long, with other people's memory below). */
-static bool find_room_of_main(struct mem_region *r, size_t n, taddr sp, taddr *top)
-{
-	const struct mem_region *own = find_region(r, n, sp);
-
-	*top = 0;
-	if (own && strcmp(own->name, "[stack]") == 0)
-		return has_room(r, n, sp);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(r[i].name, "[stack]") == 0 && has_room(r, n, r[i].end - 1)) {
-			*top = r[i].start + sizeof(((struct frames *)0)->bytes);
-			return true;
-		}
-	return false;
-}
-
-/* Which thread makes the call, and where its frames go. The main thread first. */
-static bool choose_thread(struct guard *g, struct injection *in, struct err *e)
-{
-	struct seized *s = &g->seized;
-	struct seized_thread *main = seized_find(s, g->plan->pid);
-	struct buf maps = { 0 };
-	struct mem_region *r = NULL;
-	size_t n = 0;
-
-	if (proc_read(g->plan->via, "maps", &maps))
-		r = regions_parse(maps.s, &n);
-	in->top = 0;
-	in->thread = NULL;
-	if (main && main->has_regs && !main->gone &&
-	    find_room_of_main(r, n, main->regs.rsp, &in->top))
-		in->thread = main;
-	for (size_t i = 0; i < s->n && !in->thread; i++)
-		if (!s->threads[i].gone && s->threads[i].has_regs &&
-		    has_room(r, n, s->threads[i].regs.rsp))
-			in->thread = &s->threads[i];
-	free(r);
-	buf_release(&maps);
-	return in->thread || fail(e, ERR_PROCESS, "no thread has room on its stack");
-}
+/* ---- a system call of the target ---- */
 
 /* Are the bytes that we mean to run still there? */
 static bool check_spots(const struct injection *in, struct err *e)
@@ -223,7 +168,9 @@ static bool call_in_target(struct guard *g, struct injection *in, struct injecte
 	if (in->memory < 0)
 		return fail(e, ERR_PROCESS, "its memory cannot be written: %s",
 			    strerror(errno));
-	done = check_spots(in, e) && choose_thread(g, in, e) && inject(in, out, e);
+	done = check_spots(in, e) &&
+	       room_choose(&g->seized, g->plan->via, g->main_stack, in, e) &&
+	       inject(in, out, e);
 	close(in->memory);
 	return done;
 }
@@ -235,8 +182,7 @@ static bool child_born(struct guard *g, struct err *e)
 	char number[16];
 	int event;
 
-	if (!stray_wait(&g->seized, g->child, CHILD_BORN_MS, &event) ||
-	    !WIFSTOPPED(event) ||
+	if (pid_wait(g->child, CHILD_BORN_MS, &event) <= 0 || !WIFSTOPPED(event) ||
 	    ptrace(PTRACE_SETOPTIONS, g->child, 0, PTRACE_O_EXITKILL) < 0)
 		return fail(e, ERR_PROCESS,
 			    "the child that was to be read died at birth");
@@ -307,13 +253,11 @@ static void reap_child(struct guard *g)
 
 static void end_child(struct guard *g)
 {
-	int event = 0;
+	int event;
 
 	kill(g->child, SIGKILL);
-	do
-		if (!stray_wait(&g->seized, g->child, CHILD_DEAD_MS, &event))
-			break;
-	while (WIFSTOPPED(event));
+	while (pid_wait(g->child, CHILD_DEAD_MS, &event) > 0 && WIFSTOPPED(event))
+		continue;
 	reap_child(g);
 	g->child = 0;
 	g->shared->fork.child = 0;
@@ -353,6 +297,8 @@ static bool do_stop(struct guard *g, struct err *e)
 	bool busy;
 
 	set_phase(g, PHASE_SEIZING);
+	g->main_stack =
+		room_main_stack(g->plan->via); /* dear, when there are many regions */
 	while (!seize_all(&g->seized, &busy, e)) {
 		/* A thread still in our hands: only our end frees it. */
 		if (!busy || g->seized.running || clock_ns() > end)
@@ -482,7 +428,7 @@ static bool wait_command(struct guard *g, char *command)
 {
 	for (;;) {
 		struct pollfd fds[3] = { { .fd = g->seized.tool, .events = POLLIN },
-					 { .fd = g->seized.events, .events = POLLIN },
+					 { .fd = g->events, .events = POLLIN },
 					 { .fd = g->target, .events = POLLIN } };
 		struct signalfd_siginfo ignored[8];
 		bool idle = g->state == GUARD_IDLE;

@@ -96,17 +96,13 @@ static bool run_to_syscall_stop(const struct injection *in, struct injected *out
 	for (;;) {
 		int status;
 
-		t->event = 0;
-		if (ptrace(PTRACE_SYSCALL, t->tid, 0, sig) < 0 && errno == ESRCH)
-			t->gone = true;
-		if (!seized_wait(in->seized, t, STEP_MS))
-			return fail(e, ERR_PROCESS, "thread %d hangs in the kernel",
-				    (int)t->tid);
-		if (t->gone)
-			return fail(e, ERR_PROCESS, "process %d has exited",
+		/* Fails when it was killed just now; the wait then says so. */
+		ptrace(PTRACE_SYSCALL, t->tid, 0, sig);
+		if (!seized_wait(in->seized, t, STEP_MS, &status))
+			return fail(e, ERR_PROCESS,
+				    t->gone ? "process %d has exited"
+					    : "process %d hangs in the kernel",
 				    (int)in->seized->pid);
-		status = t->event;
-		t->event = 0;
 		if (is_syscall_stop(status))
 			return true;
 		sig = 0;

@@ -27,7 +27,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
-#include <sys/signalfd.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +36,8 @@ enum {
 	PASSES = 1000,      /* over the list of threads */
 	HANG_NS = 20000000, /* without progress: look whether a thread hangs */
 	NUDGE_NS = 20000,
+	TICK_US = 5000,
+	HANG_RELEASE_NS = 1000000000,
 	STOP_NS = 5000000000, /* and for threads that merely get no processor */
 };
 
@@ -80,9 +82,13 @@ static bool is_stop_event(int status)
 	return status >> 16 == PTRACE_EVENT_STOP;
 }
 
-/* Its registers, and from now on no EINTR that would be ours, whatever becomes of us. */
+/* Its registers, and from now on no EINTR that would be ours, whatever becomes of us. Once
+ * all stand: ptrace waits, a clock tick maybe, for a thread that has not left its processor
+ * yet. */
 static void read_registers(struct seized_thread *t)
 {
+	if (!t->stopped)
+		return;
 	t->has_regs = ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) == 0;
 	/* A process that SIGSTOP had stopped before us has its EINTR from that. */
 	if (t->has_regs && !t->group_stopped && regs_hide_eintr(&t->regs))
@@ -109,70 +115,84 @@ static void thread_event(struct seized *s, struct seized_thread *t, int status)
 	ptrace(PTRACE_CONT, t->tid, 0, status >> 16 ? 0 : (long)sig);
 }
 
-/* Takes what waitpid has to say; false when it has nothing. A thread that stands already
- * is being led through an injected call: what it says is kept for who leads it. */
-static bool take_event(struct seized *s)
+/*
+ * Waiting sleeps in waitpid() for just one thread: that wakes us once, when that thread is
+ * there, and costs the same however many there are (waiting for any of n looks at all n).
+ * A timer interrupts it every few milliseconds, so that nothing can make us wait for ever.
+ */
+static void on_tick(int sig)
 {
-	int status;
-	pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
-	struct seized_thread *t;
+	(void)sig;
+}
 
-	if (pid <= 0)
+static void tick(bool on)
+{
+	struct sigaction action = { .sa_handler = on_tick };
+	long us = on ? TICK_US : 0;
+	struct itimerval timer = { { 0, us }, { 0, us } };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaction(SIGALRM, &action, NULL);
+	sigprocmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* What waitpid has to say of one tracee: as pid_wait, one tick at most. */
+static int wait_one_tick(pid_t pid, int *status)
+{
+	pid_t got = waitpid(pid, status, __WALL);
+
+	if (got == pid)
+		return 1;
+	return errno == EINTR ? 0 : -1;
+}
+
+static bool tool_dies(struct seized *s)
+{
+	struct pollfd fd = { .fd = s->tool_dead ? -1 : s->tool };
+
+	if (poll(&fd, 1, 0) != 1)
 		return false;
-	t = seized_find(s, pid);
-	if (!t) {
-		s->stray = pid;
-		s->stray_event = status;
-	} else if (t->stopped && WIFSTOPPED(status)) {
-		t->event = status;
-	} else {
+	s->tool_dead = true;
+	return true;
+}
+
+/* On its way to the stop, one tick at most. False: it said nothing. */
+static bool thread_wait_tick(struct seized *s, struct seized_thread *t)
+{
+	int status, said = wait_one_tick(t->tid, &status);
+
+	if (said > 0)
 		thread_event(s, t, status);
-	}
-	return true;
+	else if (said < 0)
+		thread_gone(s, t);
+	return said != 0;
 }
 
-/* Sleeps until something may have happened, at most `ms`. False: the tool has just died. */
-static bool events_sleep(struct seized *s, int ms)
-{
-	struct pollfd fds[2] = { { .fd = s->events, .events = POLLIN },
-				 { .fd = s->tool_dead ? -1 : s->tool } };
-	struct signalfd_siginfo ignored[8];
-
-	poll(fds, 2, ms);
-	if (fds[0].revents && read(s->events, ignored, sizeof(ignored)) < 0)
-		assert(errno == EAGAIN || errno == EINTR);
-	s->tool_dead |= fds[1].revents != 0;
-	return !fds[1].revents;
-}
-
-bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms)
+int pid_wait(pid_t pid, unsigned ms, int *event)
 {
 	uint64_t end = clock_ns() + (uint64_t)ms * 1000000;
+	int said;
 
-	while (!t->event && !t->gone) {
-		if (take_event(s))
-			continue;
-		if (clock_ns() >= end)
-			return false;
-		events_sleep(s, 10);
-	}
-	return true;
+	tick(true);
+	do
+		said = wait_one_tick(pid, event);
+	while (said == 0 && clock_ns() < end);
+	tick(false);
+	return said;
 }
 
-bool stray_wait(struct seized *s, pid_t pid, unsigned ms, int *event)
+bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms, int *event)
 {
-	uint64_t end = clock_ns() + (uint64_t)ms * 1000000;
+	int said = pid_wait(t->tid, ms, event);
 
-	while (s->stray != pid) {
-		if (take_event(s))
-			continue;
-		if (clock_ns() >= end)
-			return false;
-		events_sleep(s, 10);
-	}
-	*event = s->stray_event;
-	s->stray = 0;
-	return true;
+	if (said > 0 && WIFSTOPPED(*event))
+		return true;
+	if (said != 0)
+		thread_gone(s, t);
+	return false;
 }
 
 /* ---- stopping ---- */
@@ -244,16 +264,25 @@ static bool somebody_hangs(const struct seized *s, struct err *e)
 	return false;
 }
 
-static bool wait_until_all_stand(struct seized *s, bool *busy, struct err *e)
+static bool is_on_its_way(const struct seized_thread *t)
+{
+	return !t->stopped && !t->gone;
+}
+
+static bool wait_for_each(struct seized *s, bool *busy, struct err *e)
 {
 	uint64_t start = clock_ns(), progress = start, now;
 
-	while (s->running) {
-		if (take_event(s)) {
+	for (size_t i = 0; i < s->n;) {
+		if (!is_on_its_way(&s->threads[i])) {
+			i++;
+			continue;
+		}
+		if (thread_wait_tick(s, &s->threads[i])) {
 			progress = clock_ns();
 			continue;
 		}
-		if (!events_sleep(s, 5))
+		if (tool_dies(s))
 			return fail(e, ERR_PROCESS, "the tool is gone");
 		now = clock_ns();
 		if (now - progress > HANG_NS && somebody_hangs(s, e)) {
@@ -266,6 +295,16 @@ static bool wait_until_all_stand(struct seized *s, bool *busy, struct err *e)
 				    (int)s->pid);
 	}
 	return true;
+}
+
+static bool wait_until_all_stand(struct seized *s, bool *busy, struct err *e)
+{
+	bool stand;
+
+	tick(true);
+	stand = wait_for_each(s, busy, e);
+	tick(false);
+	return stand;
 }
 
 static bool has_threads(const struct seized *s)
@@ -343,7 +382,7 @@ bool seized_nudge(struct seized *s, struct err *e)
 
 bool seize_one(struct seized *s, pid_t tid, struct err *e)
 {
-	bool busy;
+	bool busy, stands;
 
 	forget_all(s);
 	if (!seize_thread(s, tid, e))
@@ -352,15 +391,16 @@ bool seize_one(struct seized *s, pid_t tid, struct err *e)
 		return fail(e, ERR_PROCESS, "thread %d has exited", (int)tid);
 	s->since = clock_ns();
 	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	if (!wait_until_all_stand(s, &busy, e) || s->threads[0].gone) {
+	stands = wait_until_all_stand(s, &busy, e) && !s->threads[0].gone;
+	if (!stands)
 		release_all(s);
-		return false;
-	}
-	return true;
+	return stands;
 }
 
 static void release_thread(struct seized_thread *t)
 {
+	if (!t->has_regs)
+		read_registers(t);
 	ptrace(PTRACE_DETACH, t->tid, 0, 0);
 	t->stopped = false;
 	t->gone = true;
@@ -369,15 +409,19 @@ static void release_thread(struct seized_thread *t)
 /* One that has not stopped yet cannot be detached: it is let go the moment it does. */
 static void release_hanging(struct seized *s)
 {
-	uint64_t end = clock_ns() + 1000000000;
+	uint64_t end = clock_ns() + HANG_RELEASE_NS;
 
-	while (s->running && clock_ns() < end) {
-		if (!take_event(s))
-			events_sleep(s, 5);
-		for (size_t i = 0; i < s->n; i++)
-			if (s->threads[i].stopped)
-				release_thread(&s->threads[i]);
+	tick(true);
+	for (size_t i = 0; i < s->n && clock_ns() < end;) {
+		struct seized_thread *t = &s->threads[i];
+
+		if (is_on_its_way(t) && !thread_wait_tick(s, t))
+			continue;
+		if (t->stopped)
+			release_thread(t);
+		i += !is_on_its_way(t);
 	}
+	tick(false);
 }
 
 void release_all(struct seized *s)

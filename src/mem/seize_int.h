@@ -14,14 +14,12 @@ struct seized_thread {
 	bool is_nudged;     /* to run on a little */
 	bool group_stopped; /* the process was stopped already, by SIGSTOP or the like */
 	bool has_regs;      /* regs are its own, as they will be when it goes on */
-	int event;          /* what waitpid said last and nobody has taken, 0 none */
 	struct user_regs_struct regs;
 };
 
 struct seized {
 	pid_t pid;
-	int events; /* a signalfd for SIGCHLD */
-	int tool;   /* our end of the tool's socket: closes when it dies */
+	int tool; /* our end of the tool's socket: closes when it dies */
 	bool tool_dead;
 	struct seized_thread *threads;
 	size_t n, cap;
@@ -29,8 +27,6 @@ struct seized {
 	size_t running;    /* threads that are neither stopped nor gone */
 	uint64_t since;    /* clock of the first interrupt; 0: nothing stands */
 	uint64_t paused;   /* nanoseconds it stood before that, in all */
-	pid_t stray;       /* a tracee not in the table: the child, once it is born */
-	int stray_event;
 };
 
 /* All threads stand, and none is being born. False: it could not be had, all run again;
@@ -43,10 +39,13 @@ must_check bool seized_nudge(struct seized *s, struct err *e);
 must_check bool seize_one(struct seized *s, pid_t tid, struct err *e);
 void release_all(struct seized *s);
 
-/* Waits until the thread stops or dies, at most `ms`. False: neither. */
-must_check bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms);
-/* The same for the child; *event is its wait status. */
-must_check bool stray_wait(struct seized *s, pid_t pid, unsigned ms, int *event);
+/* Waits until the thread stops, at most `ms`; *event is its wait status. False: it does
+ * not stop, or it is gone (t->gone). */
+must_check bool seized_wait(struct seized *s, struct seized_thread *t, unsigned ms,
+			    int *event);
+/* Of any tracee: 1, *event is its wait status; 0, it said nothing for so long; -1, it is
+ * no tracee of ours (any more). */
+must_check int pid_wait(pid_t pid, unsigned ms, int *event);
 
 struct seized_thread *seized_find(struct seized *s, pid_t tid);
 
