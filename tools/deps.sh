@@ -8,7 +8,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
 	libiberty-dev)
 demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
-	binutils shellcheck codespell mandoc procps musl)
+	binutils shellcheck codespell mandoc procps musl gdb)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
 bench=("${demo[@]}" gdb python3)
 matrix=("${demo[@]}" libcmocka-dev python3 gdb mmdebstrap)
