@@ -3,9 +3,10 @@
  * The address space as the model has it: regions with what they are for, page states,
  * threads with their stacks, modules.
  *
- * Where a region's residency comes from: private anonymous memory from the snapshot's
- * own page states (the moment the heap is from); files and shared memory from the target
- * after its release, since a fork has none of their pages (smaps counts them).
+ * A region's residency is what the kernel says of it after the target's release (smaps), so
+ * that all regions add up to RSS: a fork has no pages of files and of shared memory, and
+ * where the kernel cannot tell the shared page of zeroes, page states count it as memory.
+ * Page states say how that sum is spread inside a region.
  */
 #include "collect/collect_int.h"
 
@@ -115,40 +116,6 @@ static void build_pages(const struct mem *mem, struct model *m)
 	}
 }
 
-static bool counts_by_pages(const struct model *m, size_t region)
-{
-	return m->regions.kind[region] != REGION_FILE &&
-	       m->regions.kind[region] != REGION_SHARED &&
-	       m->regions.kind[region] != REGION_SPECIAL;
-}
-
-/* Private anonymous regions take the page states' word for their residency. */
-static void count_pages(const struct mem *mem, struct model *m)
-{
-	if (!mem->has_pages)
-		return;
-	for (size_t r = 0; r < m->regions.n; r++)
-		if (counts_by_pages(m, r))
-			m->regions.resident[r] = m->regions.swapped[r] = 0;
-	for (size_t i = 0; i < mem->npages; i++) {
-		const struct page_run *run = &mem->pages[i];
-		taddr end = run->start + run->count * PAGE_SIZE_4K;
-
-		for (size_t r = region_row_at(m, run->start);
-		     r < m->regions.n && m->regions.start[r] < end; r++) {
-			uint64_t bytes = min_u64(end, m->regions.end[r]) -
-					 max_u64(run->start, m->regions.start[r]);
-
-			if (!counts_by_pages(m, r))
-				continue;
-			if (run->state == PAGE_SWAPPED)
-				m->regions.swapped[r] += bytes;
-			else if (run->state != PAGE_ZERO)
-				m->regions.resident[r] += bytes;
-		}
-	}
-}
-
 /*
  * A thread's stack lies between the start of its mapping and its thread control block
  * (glibc puts struct pthread, less than a page, at the top); the first thread's is the
@@ -241,5 +208,4 @@ void build_layout(const struct mem *mem, const struct module_set *modules,
 	for (size_t i = 0; i < m->threads.n; i++)
 		find_stack(m, i);
 	part_stacks(m);
-	count_pages(mem, m);
 }
