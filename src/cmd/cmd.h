@@ -37,7 +37,8 @@ struct command {
 	size_t nargs;
 	const struct opt *opts;
 	size_t nopts;
-	size_t args_size; /* of the struct that args and opts fill */
+	size_t args_size;     /* of the struct that args and opts fill */
+	const void *defaults; /* what it holds before; NULL: zeroes */
 	const struct column *columns;
 	size_t ncolumns;
 	const char *sort; /* the column rows are sorted by unless --sort says otherwise */

@@ -101,7 +101,7 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 const struct command cmd_dump = {
 	.name = "dump",
 	.group = GROUP_KEEP,
-	.brief = "write a snapshot, which every command takes as TARGET",
+	.brief = "write a snapshot, to look at later or elsewhere",
 	.text = "Keeps all that heapsift knows of the target at this moment in one file, "
 		"readable by its owner alone. An interrupted dump leaves no file. What "
 		"blocks hold can be secret: --no-values leaves it out.",

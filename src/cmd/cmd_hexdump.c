@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { LINE = 16, LEN_DEFAULT = 256, LEN_MOST = 1 << 30 };
+enum { LINE = 16, LEN_DEFAULT = 256, LEN_MOST = 64 << 20 };
 
 struct hexdump_args {
 	const char *target;
@@ -87,7 +87,7 @@ static struct line line_at(const struct dump *d, size_t row)
 
 	l.size = p->is_hole ? p->end - p->start : min_u64(LINE, p->end - l.at);
 	if (!p->is_hole && !d->bytes->read(d->bytes->context, l.at, l.bytes, l.size))
-		l.is_hole = true; /* gone since: the target runs */
+		l.is_hole = true;
 	return l;
 }
 
@@ -195,20 +195,27 @@ static void dump_write(const struct table *t, struct sink *out)
 	buf_release(&text);
 }
 
+static const struct hexdump_args hexdump_defaults = { .len = LEN_DEFAULT };
+
 static const struct opt hexdump_args[] = {
 	ARG_STRING("TARGET", struct hexdump_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+		   "a process (its PID); snapshot files hold no memory"),
 	ARG_ADDRESS("ADDR", struct hexdump_args, addr, "where to start: 0x… or decimal"),
 	ARG_SIZE_OPTIONAL("LEN", struct hexdump_args, len,
-			  "how many bytes: 64, 0x40, 4K (default 256)"),
+			  "how many bytes: 64, 0x40, 4K (default 256, at most 64M)"),
 };
 
 static bool hexdump_check(const void *args, struct err *e)
 {
 	const struct hexdump_args *a = args;
 
+	if (a->len == 0)
+		return fail(e, ERR_USAGE, "hexdump: LEN is at least 1");
 	if (a->len > LEN_MOST)
-		return fail(e, ERR_USAGE, "hexdump: LEN is at most 1G");
+		return fail(
+			e, ERR_USAGE,
+			"hexdump: LEN is at most 64M: the bytes are copied before they "
+			"are shown\ngo on at ADDR + 64M for more");
 	if (a->addr > UINT64_MAX - LEN_MOST)
 		return fail(e, ERR_USAGE, "hexdump: ADDR is not in user space");
 	return true;
@@ -218,15 +225,17 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
 	const struct hexdump_args *a = args;
-	const struct collect_options needs = { .bytes = true };
+	const struct collect_options needs = { .bytes = { a->addr, a->len } };
 	struct dump d;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
 	if (!cx->model->bytes.read)
-		return fail(e, ERR_FILE, "'%s' holds no memory of its process",
+		return fail(e, ERR_FILE,
+			    "'%s' holds no memory of its process\n"
+			    "give the PID of a process that runs",
 			    a->target);
-	dump_build(cx->model, a->addr, a->len ? a->len : LEN_DEFAULT, &d);
+	dump_build(cx->model, a->addr, a->len, &d);
 	cx->answer_is_no = d.n == 1 && d.pieces[0].is_hole;
 	context_report(cx,
 		       &(struct report){ .table = { .source = &d, .nrows = d.nrows },
@@ -239,17 +248,20 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 const struct command cmd_hexdump = {
 	.name = "hexdump",
 	.group = GROUP_BYTES,
-	.brief = "bytes, as hex and ASCII",
+	.brief = "bytes of a process, as hex and ASCII",
 	.text = "Shows LEN bytes from ADDR on, 16 a line. Lines equal to the one before "
 		"are "
 		"one star. What cannot be read is said; if that is all, the exit code "
-		"is 1.",
+		"is 1. The bytes are copied and the process goes on before they are "
+		"shown, so a pager holds nothing up. It must be a process: a snapshot "
+		"file does not hold its memory.",
 	.example = "hexdump 1234 0x55d0c3f0a2b0 64",
 	.example_text = "the start of a block that 'heapsift blocks' showed",
 	.flags = COMMAND_FORMATS | COMMAND_LIVE,
 	.args = hexdump_args,
 	.nargs = countof(hexdump_args),
 	.args_size = sizeof(struct hexdump_args),
+	.defaults = &hexdump_defaults,
 	.columns = hexdump_columns,
 	.ncolumns = countof(hexdump_columns),
 	.check = hexdump_check,

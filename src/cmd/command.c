@@ -251,6 +251,8 @@ static bool command_run(struct context *cx, struct words *w, struct err *e)
 	struct sink out;
 	bool ok;
 
+	if (cx->command->defaults)
+		memcpy(args, cx->command->defaults, cx->command->args_size);
 	sink_init_fd(&out, &fd);
 	ok = command_prepare(cx, args, w, e);
 	sink_dress(&out, &cx->shared, fd);

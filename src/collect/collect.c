@@ -29,6 +29,12 @@ struct collection {
 	struct heap *heap;
 };
 
+/* Nothing but bytes: the heap is of no interest then. */
+static bool wants_bytes(const struct collection *c)
+{
+	return c->options->bytes.len > 0;
+}
+
 static void describe_process(struct collection *c)
 {
 	struct model_processes *p = &c->model->processes;
@@ -134,22 +140,6 @@ static void note_snapshot(struct collection *c)
 			       c->mem->attempts);
 }
 
-static bool read_source(void *context, taddr at, void *dst, size_t len)
-{
-	return mem_read(context, at, dst, len);
-}
-
-static void close_source(void *context)
-{
-	mem_close(context);
-}
-
-static void hand_over_bytes(struct collection *c)
-{
-	c->model->bytes = (struct bytes_source){ read_source, close_source, c->mem };
-	c->mem = NULL;
-}
-
 static bool collect_snapshot(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
@@ -160,10 +150,10 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	if (!take_snapshot(c, e))
 		return false;
 	ok = scan_heap(c, &s, e);
-	if (!c->options->bytes)
-		mem_release(c->mem);
-	/* Accounting lets the target go; who wants bytes needs it a while longer. */
-	if (ok && !c->options->bytes && !mem_account(c->mem, e))
+	if (wants_bytes(c))
+		copy_bytes(c->mem, c->options->bytes, c->model);
+	mem_release(c->mem);
+	if (ok && !wants_bytes(c) && !mem_account(c->mem, e))
 		ok = false;
 	if (ok) {
 		scan_build_blocks(&s, c->model);
@@ -171,8 +161,6 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 			scan_build_edges(&s, c->model);
 		build_layout(c->mem, &c->modules, c->model);
 		note_snapshot(c);
-		if (c->options->bytes)
-			hand_over_bytes(c);
 	}
 	scan_release(&s);
 	return ok;
@@ -193,9 +181,9 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	bool ok;
 
 	describe_process(&c);
-	ok = o->evidence_only
-		     ? collect_evidence(&c, e)
-		     : (o->bytes || look_at_running(&c, e)) && collect_snapshot(&c, e);
+	ok = o->evidence_only ? collect_evidence(&c, e)
+			      : (wants_bytes(&c) || look_at_running(&c, e)) &&
+					collect_snapshot(&c, e);
 	heap_free(c.heap);
 	if (c.mem)
 		mem_close(c.mem);

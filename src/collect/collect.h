@@ -10,11 +10,17 @@
 #include "base/progress.h"
 #include "model/model.h"
 
+struct byte_range {
+	taddr at;
+	uint64_t len;
+};
+
 struct collect_options {
 	enum snapshot_mode mode;
 	bool previews; /* fill m->previews */
 	bool edges;    /* fill m->edge_first and m->edge_to */
-	bool bytes;    /* keep a bytes source, m->bytes, and do not walk the heap */
+	struct byte_range
+		bytes; /* .len > 0: keep them, m->bytes; the heap is not walked */
 	struct progress *progress; /* told how far it is; may be NULL */
 	bool evidence_only; /* what can be read and by what evidence; nothing is stopped */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The steps of a collection. What must read the target's bytes (scan_blocks,
- * scan_name_types) comes before mem_release; what only computes comes after.
+ * scan_name_types, copy_bytes) comes before mem_release; what only computes comes after.
  */
 #ifndef COLLECT_COLLECT_INT_H
 #define COLLECT_COLLECT_INT_H
@@ -107,6 +107,9 @@ void scan_release(struct scan *s);
 /* Give back what of a segment is no longer needed. */
 void segment_free_words(struct row_segment *rows);
 void segment_free_columns(struct row_segment *rows);
+
+/* Copies these bytes and keeps them as m->bytes, for when the target is let go. */
+void copy_bytes(const struct mem *mem, struct byte_range range, struct model *m);
 
 /* m->threads, but for their stacks; before heap_open, which adds their tcaches. */
 void build_threads(const struct mem *mem, struct model *m);

@@ -166,8 +166,8 @@ struct model_strings {
 };
 
 /*
- * Target bytes for the commands that show raw memory, alive as long as the model: the
- * held child of a live process, an open core, a snapshot's memory section.
+ * Target bytes for the commands that show raw memory, alive as long as the model: a copy
+ * of what was asked for of a live process, an open core, a snapshot's memory section.
  */
 struct bytes_source {
 	/* Copies [at, at + len); false is a hole. */

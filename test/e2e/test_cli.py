@@ -5,12 +5,16 @@ completion. Any live process will do as a target."""
 import csv
 import fcntl
 import io
+import json
 import os
 import pty
 import re
+import select
+import shutil
 import struct
 import subprocess
 import termios
+import time
 
 import pytest
 
@@ -182,6 +186,48 @@ def test_hexdump_shows_the_bytes_that_are_there(heapsift, target, mode):
             assert bytes.fromhex("".join(row["hex"] for row in shown)) == truth
     nothing = heapsift("hexdump", target.pid, "0x10000", "--mode", mode, code=1).out
     assert "cannot be read" in nothing
+
+
+def state_of(pid):
+    return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+
+
+def copies_of(path):
+    """Processes that run this program, whoever their parent is."""
+    pids = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") == str(path):
+                pids.add(int(pid))
+        except OSError:
+            pass
+    return pids
+
+
+@pytest.mark.parametrize("mode", ["fork", "freeze"])
+def test_a_slow_reader_of_a_hexdump_holds_nothing_up(start, tmp_path, mode):
+    """Far more output than a pipe takes, and nobody reads it: the target runs, alone."""
+    program = tmp_path / "held"  # a program nobody else runs
+    shutil.copy("/bin/cat", program)
+    target = start(program, ready=False)
+    target.tell("here")
+    target.line()
+    stack = next(line for line in open(f"/proc/{target.pid}/maps") if "[stack]" in line)
+    first, end = (int(word, 16) for word in stack.split()[0].split("-"))
+    command = [HEAPSIFT, "hexdump", str(target.pid), hex(first), str(end - first), "--json",
+               "--mode", mode]
+    assert len(subprocess.run(command, capture_output=True, check=True).stdout) > 100_000
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+        select.select([run.stdout], [], [], 30)
+        time.sleep(0.2)  # the pipe is full by now, and far from all of it written
+        assert run.poll() is None
+        assert state_of(target.pid) == "S"
+        assert copies_of(program) == {target.pid}
+        target.tell("alive")
+        assert target.line(5) == "alive"
+        document = json.load(run.stdout)
+    assert run.returncode == 0
+    assert document["target"]["pause_ms"] > 0
 
 
 def complete(*words):

@@ -69,6 +69,8 @@ static const struct golden goldens[] = {
 	{ "hexdump.csv", { "hexdump", "4711", "0x555555561ff8", "64", "--csv" }, 0 },
 	{ "nothing.txt", { "hexdump", "4711" }, 2 },
 	{ "nothing.txt", { "hexdump", "4711", "zero" }, 2 },
+	{ "nothing.txt", { "hexdump", "4711", "0x10000", "0" }, 2 },
+	{ "nothing.txt", { "hexdump", "4711", "0x10000", "65M" }, 2 },
 	{ "nothing.txt", { "hexdump", "4711", "0xffffffffffffffff" }, 2 },
 	{ "completion.bash", { "completion", "bash" }, 0 },
 	{ "completion.zsh", { "completion", "zsh" }, 0 },
