@@ -4,8 +4,8 @@
  *
  *   running    modules, where the allocator's state lies (nothing is stopped)
  *   snapshot   the consistent view is taken; in freeze mode the target stands from here
- *   scan       arenas and lists, then every block once; vtables get their names
- *   released   the child is ended or the target let go; residency, tables, edges
+ *   scan       arenas and lists, then every block once, then the vtables they name
+ *   released   the child is ended or the target let go; residency, names, tables, edges
  */
 #include "collect/collect_int.h"
 #include "snap/snap.h"
@@ -27,6 +27,7 @@ struct collection {
 	struct heap_places *places;
 	struct mem *mem;
 	struct heap *heap;
+	struct cxx_vtables *vtables;
 };
 
 /* Nothing but bytes: the heap is of no interest then. */
@@ -99,21 +100,18 @@ static bool take_snapshot(struct collection *c, struct err *e)
 
 static bool scan_heap(struct collection *c, struct scan *s, struct err *e)
 {
-	struct cxx_vtables *vtables;
-
 	build_threads(c->mem, c->model);
 	if (!c->places)
 		return true;
 	if (!heap_open(c->mem, c->places, c->model, &c->heap, e))
 		return false;
-	vtables = cxx_vtables_new(c->mem, &c->modules);
+	c->vtables = cxx_vtables_new(c->mem, &c->modules);
 	s->heap = c->heap;
 	s->mem = c->mem;
-	s->vptrs = cxx_filter_of(vtables);
+	s->vptrs = cxx_filter_of(c->vtables);
 	scan_blocks(s);
-	scan_name_types(s, vtables, c->model);
+	scan_read_vtables(s, c->vtables);
 	heap_check(c->heap, c->model);
-	cxx_vtables_free(vtables);
 	return true;
 }
 
@@ -126,9 +124,7 @@ static void note_snapshot(struct collection *c)
 	m->processes.rss[0] = c->mem->rss;
 	m->processes.quiet[0] = c->mem->quiet;
 	m->processes.attempts[0] = (uint8_t)c->mem->attempts;
-	/* The mode alone is said below every answer; a reason for it is worth a note. */
-	if (c->mem->note[0] &&
-	    strcmp(c->mem->note, snapshot_mode_name(c->mem->mode)) != 0)
+	if (c->mem->note[0])
 		model_find_out(m, SEVERITY_NOTE, "snapshot", "%s", c->mem->note);
 	if (c->mem->mode == MODE_NOSTOP)
 		model_find_out(m, SEVERITY_WARNING, "snapshot",
@@ -156,6 +152,7 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	if (ok && !wants_bytes(c) && !mem_account(c->mem, e))
 		ok = false;
 	if (ok) {
+		scan_name_types(&s, c->vtables, c->model);
 		scan_build_blocks(&s, c->model);
 		if (s.edges)
 			scan_build_edges(&s, c->model);
@@ -184,6 +181,7 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	ok = o->evidence_only ? collect_evidence(&c, e)
 			      : (wants_bytes(&c) || look_at_running(&c, e)) &&
 					collect_snapshot(&c, e);
+	cxx_vtables_free(c.vtables);
 	heap_free(c.heap);
 	if (c.mem)
 		mem_close(c.mem);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The steps of a collection. What must read the target's bytes (scan_blocks,
- * scan_name_types, copy_bytes) comes before mem_release; what only computes comes after.
+ * scan_read_vtables, copy_bytes) comes before mem_release; what only computes comes after.
  */
 #ifndef COLLECT_COLLECT_INT_H
 #define COLLECT_COLLECT_INT_H
@@ -96,6 +96,8 @@ struct scan {
 
 /* Walks every span on all cores. s->heap, mem, vptrs, previews and edges are set. */
 void scan_blocks(struct scan *s);
+/* Reads the vtables that the first words point to, if they do. */
+void scan_read_vtables(struct scan *s, struct cxx_vtables *vtables);
 /* Turns the first words that may be vtables into rows of m->types. */
 void scan_name_types(struct scan *s, struct cxx_vtables *vtables, struct model *m);
 /* Fills m->blocks, m->previews and m->findings. */

@@ -10,6 +10,13 @@
 
 enum { NO_TYPE = UINT32_MAX };
 
+void scan_read_vtables(struct scan *s, struct cxx_vtables *vtables)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		for (size_t v = 0; v < s->parts[i].nvtables; v++)
+			cxx_vtables_read(vtables, s->parts[i].vtables[v]);
+}
+
 void scan_name_types(struct scan *s, struct cxx_vtables *vtables, struct model *m)
 {
 	for (size_t i = 0; i < s->nparts; i++) {

@@ -17,6 +17,9 @@
  *
  * Without RTTI (-fno-rtti: the type_info is 0), the symbol `vtable for X` is the second
  * way, where it was left in the file. What has neither is not claimed.
+ *
+ * While the target stands only its own bytes are read (cxx_vtables_read): symbols and the
+ * names that people read can wait until it runs again, and take far longer.
  */
 #include "base/map.h"
 #include "lang/lang.h"
@@ -31,14 +34,23 @@ enum {
 	CLASSES_MAX = 1 << 20 /* vtables looked up; then we stop believing the target */
 };
 
+/* What a vptr stands for. */
+struct class
+{
+	char *type_name; /* by its RTTI, mangled; NULL: none. Owned */
+	bool by_symbol;  /* a vtable without RTTI: its symbol may tell */
+	bool named;
+	char *name; /* once named; NULL: no vtable's, or nothing tells. Owned */
+};
+
 struct cxx_vtables {
 	const struct mem *mem;
 	const struct module_set *modules;
 	pthread_mutex_t lock;
 	struct cxx_filter filter;
-	struct map by_vptr;      /* vptr -> index of names */
+	struct map by_vptr;      /* vptr -> index of classes */
 	struct map type_vtables; /* vptr of a type_info -> whether it describes classes */
-	char **names;            /* owned; NULL: not a vtable */
+	struct class *classes;
 	size_t n, cap;
 };
 
@@ -115,7 +127,7 @@ static char *demangled(const char *prefix, const char *name, const char *words)
 	return class_name;
 }
 
-static char *class_by_rtti(struct cxx_vtables *v, taddr at)
+static char *type_name_read(struct cxx_vtables *v, taddr at)
 {
 	struct type_info ti;
 	char name[NAME_MAX_BYTES];
@@ -124,7 +136,7 @@ static char *class_by_rtti(struct cxx_vtables *v, taddr at)
 	    !read_name(v, &ti, name))
 		return NULL;
 	/* A star marks a name that is compared by address: it is no part of it. */
-	return demangled("_ZTI", name + (name[0] == '*'), "typeinfo for ");
+	return xstrdup(name + (name[0] == '*'));
 }
 
 /* ---- symbols ---- */
@@ -147,43 +159,67 @@ static char *class_by_symbol(const struct cxx_vtables *v, taddr vptr)
 
 /* ---- answers ---- */
 
-static char *find_class(struct cxx_vtables *v, taddr vptr)
+static struct class class_read(struct cxx_vtables *v, taddr vptr)
 {
+	struct class c = { 0 };
 	taddr ti;
 
 	if (vptr % 8 != 0 || !vtable_type(v, vptr, &ti))
-		return NULL;
-	return ti ? class_by_rtti(v, ti) : class_by_symbol(v, vptr);
+		return c;
+	c.by_symbol = ti == 0;
+	if (ti)
+		c.type_name = type_name_read(v, ti);
+	return c;
 }
 
-static const char *class_locked(struct cxx_vtables *v, taddr vptr)
+static void class_name(struct cxx_vtables *v, taddr vptr, struct class *c)
+{
+	if (c->type_name)
+		c->name = demangled("_ZTI", c->type_name, "typeinfo for ");
+	else if (c->by_symbol)
+		c->name = class_by_symbol(v, vptr);
+	c->named = true;
+}
+
+/* NULL: no vptr, or one too many. */
+static struct class *class_locked(struct cxx_vtables *v, taddr vptr)
 {
 	uint32_t known;
 
 	if (map_find(&v->by_vptr, vptr, &known))
-		return v->names[known];
+		return &v->classes[known];
 	if (!module_at(v->modules, vptr) || v->n == CLASSES_MAX)
 		return NULL;
 	if (v->n == v->cap) {
 		v->cap = v->cap ? 2 * v->cap : 64;
-		v->names = xrealloc(v->names, v->cap, sizeof(*v->names));
+		v->classes = xrealloc(v->classes, v->cap, sizeof(*v->classes));
 	}
-	v->names[v->n] = find_class(v, vptr);
+	v->classes[v->n] = class_read(v, vptr);
 	map_set(&v->by_vptr, vptr, (uint32_t)v->n);
-	return v->names[v->n++];
+	return &v->classes[v->n++];
 }
 
-bool cxx_class_of(struct cxx_vtables *v, taddr vptr, struct str *class_name)
+void cxx_vtables_read(struct cxx_vtables *v, taddr vptr)
 {
-	const char *name;
+	pthread_mutex_lock(&v->lock);
+	class_locked(v, vptr);
+	pthread_mutex_unlock(&v->lock);
+}
+
+bool cxx_class_of(struct cxx_vtables *v, taddr vptr, struct str *name)
+{
+	struct class *c;
 
 	pthread_mutex_lock(&v->lock);
-	name = class_locked(v, vptr);
+	c = class_locked(v, vptr);
+	if (c && !c->named)
+		class_name(v, vptr, c);
+	if (c && c->name)
+		*name = str_of(c->name);
+	else
+		c = NULL;
 	pthread_mutex_unlock(&v->lock);
-	if (!name)
-		return false;
-	*class_name = str_of(name);
-	return true;
+	return c != NULL;
 }
 
 const struct cxx_filter *cxx_filter_of(const struct cxx_vtables *v)
@@ -219,9 +255,11 @@ void cxx_vtables_free(struct cxx_vtables *v)
 {
 	if (!v)
 		return;
-	for (size_t i = 0; i < v->n; i++)
-		free(v->names[i]);
-	free(v->names);
+	for (size_t i = 0; i < v->n; i++) {
+		free(v->classes[i].type_name);
+		free(v->classes[i].name);
+	}
+	free(v->classes);
 	map_release(&v->by_vptr);
 	map_release(&v->type_vtables);
 	pthread_mutex_destroy(&v->lock);

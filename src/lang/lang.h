@@ -32,10 +32,14 @@ struct cxx_vtables;
 struct cxx_vtables *cxx_vtables_new(const struct mem *m, const struct module_set *set);
 void cxx_vtables_free(struct cxx_vtables *v);
 
+/* Reads of vptr's vtable what cxx_class_of needs: it reads no memory any more then, so that
+ * the target may be let go between the two. Safe on several threads. */
+void cxx_vtables_read(struct cxx_vtables *v, taddr vptr);
+
 /* The class whose objects start with `vptr`, as people write it; it lives as long as v.
  * False: vptr is no vtable's, or its class has neither RTTI nor a symbol. Safe on several
  * threads, and slow enough (a lock) that each keeps its answers by vptr. */
-bool cxx_class_of(struct cxx_vtables *v, taddr vptr, struct str *class_name);
+bool cxx_class_of(struct cxx_vtables *v, taddr vptr, struct str *name);
 
 /* Where vtables can be, coarsely: bit (address / 64 KiB) mod 64 Ki. */
 struct cxx_filter {

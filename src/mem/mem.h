@@ -88,7 +88,8 @@ struct mem {
 	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */
 	bool quiet;              /* the last is_quiet said so, or was not asked */
 	unsigned attempts;
-	char note[256]; /* which mode and why, for people */
+	char note
+		[256]; /* why not as asked for, what is missing; for people, often empty */
 };
 
 /* ---- opening a live process (live.c, guardian.c) ---- */

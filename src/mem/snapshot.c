@@ -301,9 +301,8 @@ static bool read_child(struct snapshot *s, pid_t child, struct err *e)
 			    "the copy of process %d was killed before it was read",
 			    (int)s->pid);
 	live_scan_pages(&s->mem, child, is_child_anon);
-	note(s, "fork");
 	if (s->saved.left_out)
-		note(s, "; %llu bytes marked MADV_DONTFORK were too many to copy",
+		note(s, "%llu bytes marked MADV_DONTFORK were too many to copy",
 		     (unsigned long long)s->saved.left_out);
 	return true;
 }
@@ -325,9 +324,7 @@ static bool fork_or_stay(struct snapshot *s, const struct before *b,
 		}
 		note(s, "freeze, as it cannot be forked: %.*s",
 		     (int)strcspn(why.text, "\n"), why.text);
-	} else if (o->mode == MODE_FREEZE) {
-		note(s, "freeze, as asked for");
-	} else {
+	} else if (o->mode != MODE_FREEZE) {
 		note(s, "freeze, as it cannot be forked: %s", b->fork.why);
 	}
 	if (s->probe)
@@ -447,8 +444,6 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 		return false;
 	if (o->mode == MODE_NOSTOP) {
 		live_scan_pages(running, live_via(running), live_every_region);
-		snprintf(running->note, sizeof(running->note),
-			 "nostop, as asked for: values may be torn");
 		*out = running;
 		return true;
 	}

@@ -129,6 +129,18 @@ def test_summary_adds_up_to_rss(heapsift, target):
     assert abs(resident - document["rss"]) <= document["rss"] * 0.005
 
 
+def test_a_mode_that_was_asked_for_is_said_once(heapsift, target):
+    for mode, findings, words in (("fork", 0, "fork snapshot, paused"),
+                                  ("freeze", 0, "frozen while read, paused"),
+                                  ("nostop", 1, "read while it ran")):
+        document = heapsift("top", target.pid, "--json", "--mode", mode).json()
+        assert document["target"]["mode"] == mode
+        assert len(document["findings"]) == findings
+        text = heapsift("top", target.pid, "--mode", mode).out
+        assert words in text.splitlines()[-1]
+        assert text.count("torn") == findings
+
+
 def test_a_terminal_gets_colour_and_its_width(target):
     for width in (60, 80, 120):
         shown = on_terminal("summary", target.pid, width=width)
