@@ -79,8 +79,10 @@ static bool look_at_running(struct collection *c, struct err *e)
 	if (c->places)
 		c->model->processes.allocator[0] =
 			model_intern(c->model, str_of(heap_places_name(c->places)));
-	if (c->places && c->options->evidence_only)
+	if (c->places && c->options->evidence_only) {
+		mem_learn_pages(running);
 		look_at_heap(c, running);
+	}
 	heap_free(c->heap);
 	c->heap = NULL;
 	mem_close(running);

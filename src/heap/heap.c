@@ -6,7 +6,7 @@ static const struct allocator *const allocators[] = {
 	&ptmalloc,
 };
 
-struct heap_places *heap_locate(const struct mem *mem, const struct module_set *modules,
+struct heap_places *heap_locate(struct mem *mem, const struct module_set *modules,
 				struct model *m)
 {
 	struct heap_places *found = NULL;

@@ -27,8 +27,8 @@ struct heap;
 
 /* Which allocator is there. NULL: none that we can walk; the model's evidence then says
  * which one it looks like, in plain words. `m` gets evidence rows (which libc, which
- * method found main_arena, which layout row, what cross-checks it). */
-struct heap_places *heap_locate(const struct mem *mem, const struct module_set *modules,
+ * method found main_arena, which layout row, what cross-checks it). May learn mem's pages. */
+struct heap_places *heap_locate(struct mem *mem, const struct module_set *modules,
 				struct model *m);
 void heap_places_free(struct heap_places *p);
 /* "glibc 2.36" or the like, for people. */

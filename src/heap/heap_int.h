@@ -10,8 +10,8 @@
 
 struct allocator {
 	/* NULL: not here, or nothing that can be walked. Adds evidence either way. */
-	struct heap_places *(*locate)(const struct mem *mem,
-				      const struct module_set *modules, struct model *m);
+	struct heap_places *(*locate)(struct mem *mem, const struct module_set *modules,
+				      struct model *m);
 	void (*places_free)(struct heap_places *p);
 	bool (*is_quiet)(const struct mem *stopped, const struct heap_places *p);
 	bool (*open)(const struct mem *mem, const struct heap_places *p, struct model *m,

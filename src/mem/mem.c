@@ -50,6 +50,25 @@ size_t run_after(const struct page_run *runs, size_t n, taddr at)
 	return low;
 }
 
+taddr mem_next_data(const struct mem *m, taddr at)
+{
+	const struct mem_region *r = m->has_pages ? mem_region_at(m, at) : NULL;
+	size_t i;
+
+	if (!r || !region_is_anon(r))
+		return at;
+	i = run_after(m->pages, m->npages, at);
+	if (i == m->npages)
+		return r->end;
+	return max_u64(at, min_u64(m->pages[i].start, r->end));
+}
+
+void mem_learn_pages(struct mem *m)
+{
+	if (!m->has_pages && m->ops->learn_pages)
+		m->ops->learn_pages(m);
+}
+
 bool mem_read(const struct mem *m, taddr at, void *dst, size_t len)
 {
 	uint8_t *out = dst;

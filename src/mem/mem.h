@@ -67,6 +67,8 @@ struct mem_ops {
 	void (*release)(struct mem *m);
 	/* As mem_account. NULL: nothing to be had. */
 	bool (*account)(struct mem *m, struct err *e);
+	/* As mem_learn_pages. NULL: they are known, or not to be had. */
+	void (*learn_pages)(struct mem *m);
 	/* Frees what is the source's own, the struct mem included, but not its arrays. */
 	void (*close)(struct mem *m);
 };
@@ -128,6 +130,9 @@ struct mem_probe {
 /* A running, inconsistent view for finding things out beforehand (where is libc, which
  * allocator): no stop, no guardian. False: no such process, no permission; *e has the cure. */
 must_check bool mem_open_running(pid_t pid, struct mem **out, struct err *e);
+/* Which pages of a running view have memory behind them: asked for at need, as it takes
+ * time. Does nothing to other sources, or when they are known. */
+void mem_learn_pages(struct mem *m);
 
 /* The consistent view, by o->mode. In fork mode the target runs again when this returns;
  * in freeze mode it stands until mem_release. False: it cannot be had; target unharmed. */
@@ -151,6 +156,10 @@ const struct mem_region *mem_region_at(const struct mem *m, taddr at);
 /* The end of the readable range that starts at `at`, adjacent regions joined; `at` if
  * nothing is there. */
 taddr mem_range_end(const struct mem *m, taddr at);
+/* The first address from `at` on that may hold anything but zeroes: private pages that were
+ * never touched are passed over, to the end of `at`'s region at most. `at` itself where
+ * residency is not known. */
+taddr mem_next_data(const struct mem *m, taddr at);
 
 /* No byte will be read any more: ends the child, releases the target. Idempotent. */
 void mem_release(struct mem *m);

@@ -124,9 +124,19 @@ static size_t running_copy(const struct mem *m, const struct mem_region *r, tadd
 	return live_pread(((const struct running *)m)->fd, at, dst, len);
 }
 
+pid_t live_via(const struct mem *running)
+{
+	return ((const struct running *)running)->via;
+}
+
 static bool running_account(struct mem *m, struct err *e)
 {
 	return live_account(m, ((struct running *)m)->via, e);
+}
+
+static void running_learn_pages(struct mem *m)
+{
+	live_scan_pages(m, live_via(m), live_every_region);
 }
 
 static void running_close(struct mem *m)
@@ -141,13 +151,9 @@ static void running_close(struct mem *m)
 static const struct mem_ops running_ops = {
 	.copy = running_copy,
 	.account = running_account,
+	.learn_pages = running_learn_pages,
 	.close = running_close,
 };
-
-pid_t live_via(const struct mem *running)
-{
-	return ((const struct running *)running)->via;
-}
 
 bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 {

@@ -443,7 +443,7 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	if (!mem_open_running(pid, &running, e))
 		return false;
 	if (o->mode == MODE_NOSTOP) {
-		live_scan_pages(running, live_via(running), live_every_region);
+		mem_learn_pages(running);
 		*out = running;
 		return true;
 	}

@@ -58,3 +58,13 @@ def test_quiet_without_any_names(start, tmp_path):
     target = start(program)
     quiet = check(*take(target, 60, "fork"))
     assert len(quiet) >= 6
+
+
+def test_reserved_memory_costs_no_pause(start, heapsift):
+    """Gone through page by page, 4 TiB take 7 seconds."""
+    target = start("reserve")
+    out = heapsift("blocks", target.pid, "--mode=freeze", "--json", "-n", "0").json()
+    block, = addresses(target, "block")
+    assert any(int(row["addr"], 16) == block for row in out["rows"]), out["rows"][-3:]
+    assert any("malloc counts 2 mmapped chunks" in f["text"] for f in out["findings"])
+    assert out["target"]["pause_ms"] < 300

@@ -2,7 +2,7 @@
 /*
  * The heap walker over memory that lies. A sound heap with chunks in every state is built;
  * the input then changes words of it, three at a time: where (two bytes into the memory of
- * choice), how (set, add, xor, point somewhere), what. Whatever comes of it: it ends, no
+ * choice), how (set, add, xor, point somewhere; fill all of the mapping), what. Whatever comes of it: it ends, no
  * block reaches out of its span, none begins before the one before it ends.
  */
 #include "../support/fake_heap.h"
@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHANGE = 12, MAX_CHANGES = 200 };
+enum { CHANGE = 12, MAX_CHANGES = 200, FILL = 4 };
 
 struct seen {
 	const struct heap_span *span;
@@ -58,6 +58,14 @@ static void build(struct fake_heap *f)
 	fake_mapping(f, FAKE_MAP_SIZE, 0xff0);
 }
 
+/* Each 32 bytes of the mapping are {0, what, 0, 0}: a chain of chunks for many a what. */
+static void fill(struct fake_heap *f, uint64_t what)
+{
+	memset(f->map, 0, sizeof(f->map));
+	for (size_t i = 8; i + 8 <= sizeof(f->map); i += 32)
+		memcpy(f->map + i, &what, 8);
+}
+
 static void change(struct fake_heap *f, const uint8_t *c)
 {
 	static const struct {
@@ -78,6 +86,10 @@ static void change(struct fake_heap *f, const uint8_t *c)
 	taddr at;
 
 	memcpy(&what, c + 4, 8);
+	if (c[3] == FILL) {
+		fill(f, what);
+		return;
+	}
 	at = part[i].start + (c[1] | (uint32_t)c[2] << 8) * 8u % (part[i].size - 8);
 	switch (c[3] % 4) {
 	case 0:

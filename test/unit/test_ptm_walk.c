@@ -6,10 +6,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 enum { MAX_BLOCKS = 2000 };
+
+#define RESERVE ((taddr)32 << 40)
 
 struct seen {
 	struct heap_block blocks[MAX_BLOCKS];
@@ -60,7 +63,7 @@ static void walk_spans(const struct mem *mem, const struct heap_places *p, struc
 	mem_window_free(w);
 }
 
-static struct heap_places *locate(const struct mem *mem, struct model *m)
+static struct heap_places *locate(struct mem *mem, struct model *m)
 {
 	const struct module_set none = { NULL, 0 };
 
@@ -407,6 +410,106 @@ static void a_mapping_is_one_block(void **state)
 	seen_free(s);
 }
 
+/* As fake_mem, with 33 TiB reserved and never touched before and behind the mapping. */
+static struct mem *mem_with_a_reserve(const struct fake_heap *f)
+{
+	const struct mem_fake_range ranges[] = {
+		{ FAKE_MAP - RESERVE, NULL, RESERVE, PROT_R | PROT_W, "" },
+		{ FAKE_BREAK, f->brk, FAKE_BREAK_SIZE, PROT_R | PROT_W, "[heap]" },
+		{ FAKE_MAP, f->map, FAKE_MAP_SIZE, PROT_R | PROT_W, "" },
+		{ FAKE_MAP + FAKE_MAP_SIZE, NULL, FAKE_TLS - FAKE_MAP - FAKE_MAP_SIZE,
+		  PROT_R | PROT_W, "" },
+		{ FAKE_TLS, f->tls, FAKE_TLS_SIZE, PROT_R | PROT_W, "" },
+		{ FAKE_HEAP, f->heap, FAKE_HEAP_SIZE, PROT_R | PROT_W, "" },
+		{ FAKE_LIB, f->lib, FAKE_LIB_SIZE, PROT_R | PROT_W, "" },
+	};
+	struct mem *mem = mem_fake_new(ranges, countof(ranges));
+
+	/* no registers: control blocks are searched for in all memory */
+	mem->threads = xcalloc(1, sizeof(*mem->threads));
+	mem->threads[0] = (struct mem_thread){ .tid = 1 };
+	mem->nthreads = 1;
+	mem->has_pages = true;
+	mem->pages = xcalloc(countof(ranges), sizeof(*mem->pages));
+	for (size_t i = 0; i < mem->nregions; i++) {
+		const struct mem_region *r = &mem->regions[i];
+
+		if (r->end - r->start <= FAKE_MAP_SIZE)
+			mem->pages[mem->npages++] =
+				(struct page_run){ r->start, (r->end - r->start) / 4096,
+						   PAGE_RESIDENT };
+	}
+	return mem;
+}
+
+/* A page of it costs nothing: page by page it would take minutes, and the alarm ends us. */
+static void reserved_memory_is_passed_over(void **state)
+{
+	static struct fake_heap f;
+	struct seen *s = seen_new();
+	struct heap_places *p;
+	struct mem *mem;
+	taddr block, tcache;
+
+	(void)state;
+	tcache = fake_start(&f);
+	fake_chunk(&f, 0, 0x50);
+	fake_tcache(&f, tcache, fake_chunk(&f, 0, 0x30));
+	fake_finish(&f);
+	block = fake_mapping(&f, FAKE_MAP_SIZE, 0);
+	/* one that is not there: the search goes through all memory */
+	fake_set(&f, FAKE_MP + 60, 2 | (uint64_t)65536 << 32);
+	fake_set(&f, FAKE_MP + 68, 2);
+	fake_set(&f, FAKE_THREAD, FAKE_THREAD);
+	fake_set(&f, FAKE_THREAD + 16, FAKE_THREAD);
+	mem = mem_with_a_reserve(&f);
+	alarm(10);
+	p = locate(mem, s->model);
+	assert_non_null(p);
+	walk_spans(mem, p, s);
+	alarm(0);
+	assert_block(s, block - 16, BLOCK_USED, FAKE_MAP_SIZE - 16);
+	assert_told(s, FAKE_MP, "found are 1 of");
+	assert_block(s, FAKE_BREAK + 0x290 + 0x50, BLOCK_TCACHE, 0x28);
+	heap_places_free(p);
+	mem_close(mem);
+	seen_free(s);
+}
+
+/* A mapping full of {0, 33}: from each of its pages chunks chain on to its end. */
+static void memory_that_reads_as_chunks_is_walked_once(void **state)
+{
+	static struct fake_heap f;
+	const size_t size = 64 << 20;
+	uint64_t *words = xcalloc(size, 1);
+	const struct mem_fake_range ranges[] = {
+		{ FAKE_BREAK, f.brk, FAKE_BREAK_SIZE, PROT_R | PROT_W, "[heap]" },
+		{ FAKE_MAP, words, size, PROT_R | PROT_W, "" },
+		{ FAKE_HEAP, f.heap, FAKE_HEAP_SIZE, PROT_R | PROT_W, "" },
+		{ FAKE_LIB, f.lib, FAKE_LIB_SIZE, PROT_R | PROT_W, "" },
+	};
+	struct seen *s = seen_new();
+	struct mem *mem = mem_fake_new(ranges, countof(ranges));
+	struct heap_places *p;
+
+	(void)state;
+	for (size_t i = 1; i < size / 8; i += 4)
+		words[i] = 0x20 | FAKE_P;
+	fake_start(&f);
+	fake_finish(&f);
+	fake_set(&f, FAKE_MAIN + 2184, FAKE_BREAK_SIZE + 0x1000);
+	alarm(20);
+	p = locate(mem, s->model);
+	assert_non_null(p);
+	walk_spans(mem, p, s);
+	alarm(0);
+	assert_told(s, FAKE_MAIN, "this arena counts");
+	heap_places_free(p);
+	mem_close(mem);
+	seen_free(s);
+	free(words);
+}
+
 static void totals_that_disagree_are_told(void **state)
 {
 	static struct fake_heap f;
@@ -495,6 +598,8 @@ int main(void)
 		cmocka_unit_test(lists_that_lead_away_are_told),
 		cmocka_unit_test(a_heap_with_memory_missing_goes_on_behind_it),
 		cmocka_unit_test(a_mapping_is_one_block),
+		cmocka_unit_test(reserved_memory_is_passed_over),
+		cmocka_unit_test(memory_that_reads_as_chunks_is_walked_once),
 		cmocka_unit_test(totals_that_disagree_are_told),
 		cmocka_unit_test(a_broken_ring_keeps_what_was_reached),
 		cmocka_unit_test(a_locked_arena_is_not_quiet),

@@ -212,8 +212,8 @@ static bool may_be_head(const struct ptm_chunks *it, uint64_t head, taddr at)
 	       !(it->is_main && head & PTM_NON_MAIN);
 }
 
-bool ptm_chunks_resume(struct ptm_chunks *it, const struct ptm_members *members,
-		       uint32_t *budget)
+bool ptm_chunks_resume(struct ptm_chunks *it, const struct mem *mem,
+		       const struct ptm_members *members, uint32_t *budget)
 {
 	struct piece piece = { .window = it->window };
 	taddr at = it->at;
@@ -239,6 +239,8 @@ bool ptm_chunks_resume(struct ptm_chunks *it, const struct ptm_members *members,
 			piece.bytes = NULL; /* the window has moved */
 		}
 		at += PTM_ALIGN;
+		if (at % PAGE_SIZE_4K == 0)
+			at = min_u64(mem_next_data(mem, at), it->end);
 	}
 	it->at = it->end;
 	return false;

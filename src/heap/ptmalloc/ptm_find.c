@@ -163,6 +163,7 @@ static bool scan(struct find *f, struct mem_window *w, taddr start, taddr end)
 		}
 		/* a pair may straddle two pieces */
 		at += p && have > 16 ? (have - 8) & ~(size_t)7 : max_u64(have, 8);
+		at = max_u64(at, align_down(mem_next_data(f->mem, at), 8));
 	}
 	return false;
 }
@@ -487,7 +488,7 @@ static bool find_arena(struct find *f, struct mem_window *w, const struct module
 	return libc ? scan_module(f, w, libc) : scan_everything(f, w);
 }
 
-struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *modules,
+struct heap_places *ptm_locate(struct mem *mem, const struct module_set *modules,
 			       struct model *m)
 {
 	const struct module *libc = find_libc(modules), *own;
@@ -496,6 +497,8 @@ struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *m
 	struct self_link link = find_self_link(libc);
 	struct ptm_places *p;
 
+	if (!libc) /* reading memory never touched would cost time, and the target tables */
+		mem_learn_pages(mem);
 	for (int i = 0; i < TRIES && !f.state; i++) {
 		/* a window keeps what it read */
 		mem_window_free(w);

@@ -100,7 +100,7 @@ struct ptm_places {
 	struct ptm_range library; /* the module they are in */
 };
 
-struct heap_places *ptm_locate(const struct mem *mem, const struct module_set *modules,
+struct heap_places *ptm_locate(struct mem *mem, const struct module_set *modules,
 			       struct model *m);
 /* Finds the allocator's functions in the module's file; evidence says how many. */
 void ptm_find_text(struct ptm_places *p, const struct module *module, struct model *m);
@@ -241,8 +241,8 @@ size_t ptm_chunks_next(struct ptm_chunks *it, struct ptm_chunk *out, size_t cap)
 size_t ptm_chunks_fences(const struct ptm_chunks *it);
 /* Moves on to the first place from `at` on that chunks credibly chain on from; false:
  * none, and `at` is `end`. Each place tried costs one of the budget. */
-bool ptm_chunks_resume(struct ptm_chunks *it, const struct ptm_members *members,
-		       uint32_t *budget);
+bool ptm_chunks_resume(struct ptm_chunks *it, const struct mem *mem,
+		       const struct ptm_members *members, uint32_t *budget);
 /* The index of the first member at or after `at`. */
 size_t ptm_member_after(const struct ptm_members *m, taddr at);
 

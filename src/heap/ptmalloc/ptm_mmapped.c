@@ -13,17 +13,29 @@
  * base, its size the rest.
  *
  * Mappings merge with their neighbours (stacks, other libraries' bss), so every page of
- * private memory that belongs to no heap is looked at. mp_ counts mmapped chunks and their
- * bytes: once both are reached, the rest need not be read.
+ * private memory that belongs to no heap is looked at, but for those never touched: they
+ * may be terabytes. mp_ counts mmapped chunks and their bytes: once both are reached, the
+ * rest need not be read.
+ *
+ * Anybody's memory may read as chunks for a long way. A chain that fails after CREDIBLE of
+ * them is not tried again from within, and all steps that led nowhere have a budget.
  */
 #include "heap/ptmalloc/ptm_int.h"
 #include <stdio.h>
+
+enum {
+	CREDIBLE = 64,
+	WRONG_STEPS = 1 << 22,   /* over chunks that led nowhere, in all */
+	UNKNOWN_PAGES = 1 << 20, /* looked at where nobody says which were touched */
+};
 
 struct search {
 	struct ptm_heap *heap;
 	struct model *model;
 	struct mem_window *window;
 	size_t nheap_spans; /* the spans before the search: sorted */
+	size_t next_span;   /* of these, the first that may end after where we are */
+	uint32_t wrong_steps, unknown_pages; /* left of the budgets */
 };
 
 static bool header_at(struct mem_window *w, taddr at, uint64_t header[2])
@@ -88,34 +100,35 @@ static taddr inner_chunk(const struct search *s, taddr start, uint64_t length)
 	return start;
 }
 
-/* Is this a piece of the main arena? Its end, 0: it is not. */
-static taddr piece_end(const struct search *s, taddr at, taddr end,
-		       const uint64_t header[2])
+/* Steps on while chunks are sound; how many. At a fault it stops with STOP_DAMAGE. */
+static uint64_t follow_chunks(struct ptm_chunks *it)
 {
-	const struct ptm_arena *main = &s->heap->arenas[0];
-	struct ptm_chunks it = {
-		.window = s->window, .at = at, .end = end, .is_main = true
-	};
-	struct ptm_chunk chunks[64];
-	bool has_top = main->top >= at && main->top < end;
-	size_t fences;
-	uint64_t top_size = ptm_word(s->heap->mem, main->top + 8) & ~(uint64_t)PTM_FLAGS;
+	struct ptm_chunk chunks[CREDIBLE];
+	uint64_t steps = 0;
 
-	if (header[0] != 0 || (header[1] & PTM_FLAGS) != PTM_PREV_INUSE)
-		return 0;
-	if (has_top)
-		it.end = main->top;
 	do {
-		size_t n = ptm_chunks_next(&it, chunks, countof(chunks));
+		size_t n = ptm_chunks_next(it, chunks, countof(chunks));
 
 		for (size_t i = 0; i < n; i++)
 			if (chunks[i].faults)
-				return 0;
-	} while (it.stop == STOP_NOT);
-	if (it.stop == STOP_END && has_top && top_size <= end - main->top)
-		return main->top + top_size;
-	fences = it.stop == STOP_FENCE && it.at > at ? ptm_chunks_fences(&it) : 0;
-	return fences ? it.at + fences * PTM_FENCE : 0;
+				it->stop = STOP_DAMAGE;
+		steps += n;
+	} while (it->stop == STOP_NOT);
+	return steps;
+}
+
+/* Where the piece of the main arena ends whose chunks led to it->at; 0: it is none. */
+static taddr end_of_piece(const struct search *s, const struct ptm_chunks *it,
+			  taddr start, taddr end)
+{
+	taddr top = s->heap->arenas[0].top;
+	uint64_t top_size = ptm_word(s->heap->mem, top + 8) & ~(uint64_t)PTM_FLAGS;
+	size_t fences;
+
+	if (it->stop == STOP_END && it->end == top && top < end && top_size <= end - top)
+		return top + top_size;
+	fences = it->stop == STOP_FENCE && it->at > start ? ptm_chunks_fences(it) : 0;
+	return fences ? it->at + fences * PTM_FENCE : 0;
 }
 
 static void take_mapping(struct search *s, taddr at, uint64_t length)
@@ -164,25 +177,54 @@ static bool is_done(const struct search *s)
 	return h->places->mp && has_all_of_main(s) && ptm_has_all_mmapped(h);
 }
 
-/* What begins at this page, if anything of malloc's: its length. */
-static uint64_t take_page(struct search *s, taddr at, taddr end)
+/* A piece of the main arena at this page, if there is one. Where to go on. */
+static taddr look_for_piece(struct search *s, taddr at, taddr end,
+			    const uint64_t header[2])
+{
+	taddr top = s->heap->arenas[0].top, next = at + PAGE_SIZE_4K, piece;
+	struct ptm_chunks it = { .window = s->window,
+				 .at = at,
+				 .end = top >= at && top < end ? top : end,
+				 .is_main = true };
+	uint64_t steps;
+
+	if (s->wrong_steps == 0 || has_all_of_main(s) || header[0] != 0 ||
+	    (header[1] & PTM_FLAGS) != PTM_PREV_INUSE)
+		return next;
+	steps = follow_chunks(&it);
+	piece = end_of_piece(s, &it, at, end);
+	if (piece) {
+		take_piece(s, at, piece);
+		return align_up(piece, PAGE_SIZE_4K);
+	}
+	s->wrong_steps -= (uint32_t)min_u64(steps, s->wrong_steps);
+	if (steps < CREDIBLE)
+		return next;
+	return max_u64(next, align_down(it.at, PAGE_SIZE_4K));
+}
+
+/* Takes what begins at this page, if it is malloc's. Where to go on. */
+static taddr take_page(struct search *s, taddr at, taddr end)
 {
 	uint64_t header[2], length;
-	taddr piece = 0;
 
-	if (!header_at(s->window, at, header))
-		return 0;
+	if (!header_at(s->window, at, header) || header[1] == 0)
+		return mem_next_data(s->heap->mem, at + PAGE_SIZE_4K);
 	length = mapping_length(s, header, end - at);
-	if (length) {
-		take_mapping(s, at, length);
-		return length;
-	}
-	if (!has_all_of_main(s))
-		piece = piece_end(s, at, end, header);
-	if (piece == 0)
-		return 0;
-	take_piece(s, at, piece);
-	return align_up(piece - at, PAGE_SIZE_4K);
+	if (length == 0)
+		return look_for_piece(s, at, end, header);
+	take_mapping(s, at, length);
+	return at + length;
+}
+
+static bool has_budget(struct search *s)
+{
+	if (s->heap->mem->has_pages)
+		return true;
+	if (s->unknown_pages == 0)
+		return false;
+	s->unknown_pages--;
+	return true;
 }
 
 /* Every page of [start, end) that lies in none of the heaps. */
@@ -191,17 +233,17 @@ static void search_range(struct search *s, taddr start, taddr end)
 	const struct ptm_heap *h = s->heap;
 
 	for (taddr at = start; at < end && !is_done(s);) {
-		size_t i = 0;
-		uint64_t length;
-
-		while (i < s->nheap_spans && h->spans[i].base.end <= at)
-			i++;
-		if (i < s->nheap_spans && h->spans[i].base.start <= at) {
-			at = align_up(h->spans[i].base.end, PAGE_SIZE_4K);
+		while (s->next_span < s->nheap_spans &&
+		       h->spans[s->next_span].base.end <= at)
+			s->next_span++;
+		if (s->next_span < s->nheap_spans &&
+		    h->spans[s->next_span].base.start <= at) {
+			at = align_up(h->spans[s->next_span].base.end, PAGE_SIZE_4K);
 			continue;
 		}
-		length = take_page(s, at, end);
-		at += length ? length : PAGE_SIZE_4K;
+		if (!has_budget(s))
+			return;
+		at = take_page(s, at, end);
 	}
 }
 
@@ -224,6 +266,16 @@ static void tell_mapped(const struct ptm_heap *h, struct model *m)
 		       "");
 }
 
+static void tell_given_up(const struct search *s)
+{
+	if (s->wrong_steps == 0 || s->unknown_pages == 0)
+		model_find_out(
+			s->model, SEVERITY_WARNING, "",
+			"the search for %s was given up: too much memory looks like it",
+			s->wrong_steps ? "mmapped chunks"
+				       : "the main arena's parts outside the break");
+}
+
 void ptm_open_mappings(struct ptm_heap *h, struct model *m)
 {
 	const struct mem *mem = h->mem;
@@ -232,6 +284,8 @@ void ptm_open_mappings(struct ptm_heap *h, struct model *m)
 		.model = m,
 		.nheap_spans = h->nspans,
 		.window = mem_window_new(mem),
+		.wrong_steps = WRONG_STEPS,
+		.unknown_pages = UNKNOWN_PAGES,
 	};
 
 	for (size_t i = 0; i < mem->nregions; i++) {
@@ -246,6 +300,7 @@ void ptm_open_mappings(struct ptm_heap *h, struct model *m)
 		search_range(&s, start, end);
 	}
 	mem_window_free(s.window);
+	tell_given_up(&s);
 	tell_mapped(h, m);
 	ptm_sort_spans(h, m);
 }

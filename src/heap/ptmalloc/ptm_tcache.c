@@ -109,10 +109,12 @@ static void add_thread(struct threads *t, taddr tls)
 	t->tls[t->n++] = tls;
 }
 
-static void find_blocks_in(struct mem_window *w, struct threads *t, taddr start,
-			   taddr end)
+static void find_blocks_in(const struct mem *mem, struct mem_window *w, struct threads *t,
+			   struct ptm_range range)
 {
-	for (taddr at = start; at + TCB_ALIGN <= end;) {
+	taddr end = range.end;
+
+	for (taddr at = range.start; at + TCB_ALIGN <= end;) {
 		size_t have, i;
 		const uint8_t *p = mem_window_at(w, at, PAGE_SIZE_4K, &have);
 
@@ -125,6 +127,7 @@ static void find_blocks_in(struct mem_window *w, struct threads *t, taddr start,
 				add_thread(t, at + i);
 		}
 		at += p && i ? i : align_up(max_u64(have, 1), TCB_ALIGN);
+		at = mem_next_data(mem, at);
 	}
 }
 
@@ -145,7 +148,9 @@ static void find_blocks(const struct ptm_heap *h, struct threads *t)
 			if (next < h->nspans)
 				end = max_u64(at,
 					      min_u64(h->spans[next].base.start, end));
-			find_blocks_in(w, t, align_up(at, TCB_ALIGN), end);
+			find_blocks_in(
+				h->mem, w, t,
+				(struct ptm_range){ align_up(at, TCB_ALIGN), end });
 			at = end < r->end ? h->spans[next].base.end : end;
 		}
 	}

@@ -152,7 +152,7 @@ static uint64_t resume(struct walk *w)
 {
 	taddr from = w->chunks.at;
 
-	ptm_chunks_resume(&w->chunks, &w->heap->members, &w->budget);
+	ptm_chunks_resume(&w->chunks, w->heap->mem, &w->heap->members, &w->budget);
 	if (w->member < w->heap->members.n)
 		w->member = ptm_member_after(&w->heap->members, w->chunks.at);
 	return w->chunks.at - from;
