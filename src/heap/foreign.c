@@ -28,10 +28,10 @@ static const char *foreign_name(const char *path)
 	return NULL;
 }
 
-bool foreign_allocators(const struct mem *mem, const struct module_set *modules,
-			struct model *m)
+const char *foreign_allocators(const struct mem *mem, const struct module_set *modules,
+			       struct model *m)
 {
-	bool any = false;
+	const char *first = NULL;
 
 	(void)mem;
 	for (size_t i = 0; i < modules->n; i++) {
@@ -40,12 +40,12 @@ bool foreign_allocators(const struct mem *mem, const struct module_set *modules,
 
 		if (!name)
 			continue;
-		any = true;
+		first = first ? first : name;
 		snprintf(evidence, sizeof(evidence), "%s is mapped",
 			 modules->modules[i].path);
 		model_evidence(
 			m, "another allocator", name, evidence,
 			"its blocks are not told one by one; mapping totals are right");
 	}
-	return any;
+	return first;
 }

@@ -6,14 +6,34 @@ static const struct allocator *const allocators[] = {
 	&ptmalloc,
 };
 
+/* Every command's reader is to know why blocks are missing, not only that of `check`. */
+static void tell_what_is_missing(struct model *m, const struct heap_places *found,
+				 const char *foreign, const char *why)
+{
+	if (!found && foreign)
+		model_find_out(m, SEVERITY_NOTE, "heap",
+			       "no glibc heap: this process uses %s; totals by mapping "
+			       "still hold",
+			       foreign);
+	else if (!found)
+		model_find_out(m, SEVERITY_NOTE, "heap",
+			       "no glibc heap: %s; totals by mapping still hold", why);
+	else if (foreign)
+		model_find_out(m, SEVERITY_NOTE, "heap",
+			       "%s is mapped beside glibc: its blocks are not told, "
+			       "totals by mapping still hold",
+			       foreign);
+}
+
 struct heap_places *heap_locate(struct mem *mem, const struct module_set *modules,
 				struct model *m)
 {
+	const char *foreign = foreign_allocators(mem, modules, m), *why = "";
 	struct heap_places *found = NULL;
 
-	foreign_allocators(mem, modules, m);
 	for (size_t i = 0; i < countof(allocators) && !found; i++)
-		found = allocators[i]->locate(mem, modules, m);
+		found = allocators[i]->locate(mem, modules, m, &why);
+	tell_what_is_missing(m, found, foreign, why);
 	return found;
 }
 

@@ -26,7 +26,7 @@ struct heap_places; /* what locate found */
 struct heap;
 
 /* Which allocator is there. NULL: none that we can walk; the model's evidence then says
- * which one it looks like, in plain words. `m` gets evidence rows (which libc, which
+ * which one it looks like, and a finding that its blocks are not told. `m` gets evidence rows (which libc, which
  * method found main_arena, which layout row, what cross-checks it). May learn mem's pages. */
 struct heap_places *heap_locate(struct mem *mem, const struct module_set *modules,
 				struct model *m);

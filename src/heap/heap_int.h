@@ -9,9 +9,10 @@
 #include "heap/heap.h"
 
 struct allocator {
-	/* NULL: not here, or nothing that can be walked. Adds evidence either way. */
+	/* NULL: not here, or nothing that can be walked; *why is then words for people.
+	 * Adds evidence either way. */
 	struct heap_places *(*locate)(struct mem *mem, const struct module_set *modules,
-				      struct model *m);
+				      struct model *m, const char **why);
 	void (*places_free)(struct heap_places *p);
 	bool (*is_quiet)(const struct mem *stopped, const struct heap_places *p);
 	bool (*open)(const struct mem *mem, const struct heap_places *p, struct model *m,
@@ -36,8 +37,8 @@ struct heap {
 
 extern const struct allocator ptmalloc;
 
-/* Evidence of allocators that we cannot walk, one row each; whether there is one. */
-bool foreign_allocators(const struct mem *mem, const struct module_set *modules,
-			struct model *m);
+/* Evidence of allocators that we cannot walk, one row each; the first one's name, or NULL. */
+const char *foreign_allocators(const struct mem *mem, const struct module_set *modules,
+			       struct model *m);
 
 #endif

@@ -5,7 +5,8 @@ import glob
 import shutil
 import subprocess
 
-from conftest import FIXTURES
+import pytest
+from conftest import FIXTURES, not_run
 from test_heap_race import check, take
 from test_heap_truth import walk
 
@@ -37,12 +38,50 @@ def test_another_allocator_is_told(start, tmp_path):
     walked = walk(target, tmp_path / "walk")
     assert walked.evidence["another allocator"] == ("jemalloc", f"{library} is mapped")
     assert walked.arenas  # glibc's heap beside it is walked all the same
+    assert any("jemalloc is mapped beside glibc" in f for f in walked.findings)
+
+
+MUSL = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(void)
+{
+	for (int i = 0; i < 1000; i++)
+		printf("live %p\\n", malloc(100));
+	puts("ready");
+	fflush(stdout);
+	pause();
+}
+"""
+
+
+@pytest.mark.parametrize("how,words", [
+    ("-dynamic", "this process uses musl malloc"),
+    ("-static", "main_arena is nowhere in memory"),
+])
+def test_musl_is_told_by_every_command(start, heapsift, tmp_path, how, words):
+    if not shutil.which("musl-gcc"):
+        not_run("musl-gcc is not installed")
+    (tmp_path / "musl.c").write_text(MUSL)
+    subprocess.run(["musl-gcc", how, "-o", tmp_path / "musl", tmp_path / "musl.c"], check=True)
+    target = start(tmp_path / "musl")
+    for command in "check", "summary", "top", "blocks":
+        out = heapsift(command, target.pid, "--json").json()
+        told = [f for f in out["findings"] if "no glibc heap" in f["text"]]
+        assert len(told) == 1 and told[0]["severity"] == "note", out["findings"]
+        assert words in told[0]["text"] and "totals by mapping still hold" in told[0]["text"]
+        text = heapsift(command, target.pid)
+        assert words in text.out + text.err
+    rows = heapsift("summary", target.pid, "--json").rows()
+    assert sum(row["resident"] for row in rows) > 0
 
 
 def test_a_libc_whose_malloc_was_never_called(start, tmp_path):
     walked = walk(start("no_malloc"), tmp_path / "walk")
     assert walked.evidence["main_arena"][0] == "not initialised"
     assert not walked.arenas and not walked.blocks
+    assert any("its malloc was never called" in f for f in walked.findings)
 
 
 def test_no_libc_at_all(start, tmp_path):

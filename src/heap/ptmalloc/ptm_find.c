@@ -427,21 +427,29 @@ static void tell_arena(struct model *m, const struct ptm_places *p,
 	}
 }
 
-/* main_arena is there, but nobody ever called this malloc. */
-static void tell_unused(struct model *m, const struct mem *mem, const struct module *libc,
-			const struct self_link *s)
+/* Why there is no heap to walk: in evidence, and in short. */
+static const char *tell_none(struct model *m, const struct mem *mem,
+			     const struct module *libc, const struct self_link *s)
 {
-	taddr arena = libc->bias + s->vaddr;
+	taddr arena = s->vaddr ? libc->bias + s->vaddr : 0;
 
-	if (ptm_word(mem, arena + s->state->top) == 0)
+	if (arena == 0) {
+		model_evidence(m, "main_arena", "not found",
+			       "127 bin headers that point back are nowhere in private "
+			       "memory",
+			       "another allocator: its memory counts as mappings");
+		return "main_arena is nowhere in memory";
+	}
+	if (ptm_word(mem, arena + s->state->top) == 0) {
 		model_evidence(m, "main_arena", "not initialised",
 			       "the libc's malloc was never called in this process",
 			       "another allocator, or a program that allocates nothing");
-	else
-		model_evidence(
-			m, "main_arena", "damaged",
-			"the file says where it is, but its bins do not point back",
-			"try again: the process was running");
+		return "its malloc was never called";
+	}
+	model_evidence(m, "main_arena", "damaged",
+		       "the file says where it is, but its bins do not point back",
+		       "try again: the process was running");
+	return "main_arena is damaged, or was changing";
 }
 
 /* What glibc has of the private memory, by its own counts. */
@@ -489,7 +497,7 @@ static bool find_arena(struct find *f, struct mem_window *w, const struct module
 }
 
 struct heap_places *ptm_locate(struct mem *mem, const struct module_set *modules,
-			       struct model *m)
+			       struct model *m, const char **why)
 {
 	const struct module *libc = find_libc(modules), *own;
 	struct find f = { .mem = mem };
@@ -507,14 +515,7 @@ struct heap_places *ptm_locate(struct mem *mem, const struct module_set *modules
 	}
 	mem_window_free(w);
 	if (!f.state) {
-		if (link.vaddr)
-			tell_unused(m, mem, libc, &link);
-		else
-			model_evidence(
-				m, "main_arena", "not found",
-				"127 bin headers that point back are nowhere in "
-				"private memory",
-				"another allocator: its memory counts as mappings");
+		*why = tell_none(m, mem, libc, &link);
 		return NULL;
 	}
 	own = libc ? libc : module_at(modules, f.arena);

@@ -101,7 +101,7 @@ struct ptm_places {
 };
 
 struct heap_places *ptm_locate(struct mem *mem, const struct module_set *modules,
-			       struct model *m);
+			       struct model *m, const char **why);
 /* Finds the allocator's functions in the module's file; evidence says how many. */
 void ptm_find_text(struct ptm_places *p, const struct module *module, struct model *m);
 bool ptm_is_quiet(const struct mem *stopped, const struct heap_places *p);
