@@ -127,7 +127,7 @@ title "Try next"
 cat <<TEXT
   $build/heapsift summary \$\$        your own shell: \$\$ is its PID
   $build/heapsift check PID         what can be read, and how we know
-  $build/heapsift dump PID -o FILE  keep it; every command reads FILE too
+  $build/heapsift dump PID -o FILE  keep it; summary, top and blocks read FILE
   $build/heapsift top PID --json    for programs; --csv for spreadsheets
   $build/heapsift help              all commands
 TEXT

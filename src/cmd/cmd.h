@@ -42,7 +42,7 @@ struct command {
 	const struct column *columns;
 	size_t ncolumns;
 	const char *sort; /* the column rows are sorted by unless --sort says otherwise */
-	uint64_t limit;   /* rows shown unless -n says otherwise; 0 all */
+	uint64_t limit;   /* rows shown in text unless -n says otherwise; 0 all */
 	/* What can be known to be wrong before the target is touched. May be NULL. */
 	bool (*check)(const void *args, struct err *e);
 	bool (*run)(struct context *cx, const void *args, struct sink *out,

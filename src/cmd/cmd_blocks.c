@@ -202,7 +202,7 @@ const struct command cmd_blocks = {
 	.text = "One row for each block that malloc handed out or holds free. --sort "
 		"addr "
 		"gives them as they lie in memory.",
-	.example = "blocks 1234 --free -n 0 --csv",
+	.example = "blocks 1234 --free --csv",
 	.example_text = "every free block, for a spreadsheet",
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
 	.args = blocks_args,

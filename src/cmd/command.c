@@ -18,6 +18,9 @@
 
 enum { EXIT_NO = 1, EXIT_USAGE = 2 };
 
+#define LIMIT_UNSAID \
+	UINT64_MAX /* in place of -n; as a number no table has as many rows */
+
 static const char *const mode_words[] = { "auto", "fork", "freeze", "nostop", NULL };
 
 static const struct opt row_opts[] = {
@@ -234,11 +237,14 @@ static bool command_prepare(struct context *cx, void *args, struct words *w,
 		.args_into = args,
 	};
 
-	cx->shared.limit = c->limit;
+	cx->shared.limit = LIMIT_UNSAID;
 	if (!opt_parse(&spec, w->n, w->all, &w->ask_help, e))
 		return false;
 	if (w->ask_help)
 		return true;
+	/* People want the first rows; a program that adds them up wants them all. */
+	if (cx->shared.limit == LIMIT_UNSAID)
+		cx->shared.limit = cx->shared.json || cx->shared.csv ? 0 : c->limit;
 	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
 		return false;
 	return shared_check(cx, e) && (!c->check || c->check(args, e));

@@ -83,7 +83,9 @@ void opt_describe(const struct command *c, const struct opt *o, struct buf *out)
 {
 	buf_str(out, o->help);
 	if (strcmp(o->name, "limit") == 0)
-		buf_printf(out, c->limit ? " (default %llu)" : " (the default)",
+		buf_printf(out,
+			   c->limit ? " (default %llu in text, all in JSON and CSV)"
+				    : " (the default)",
 			   (unsigned long long)c->limit);
 	if (strcmp(o->name, "sort") == 0 && c->sort)
 		buf_printf(out, " (default %s)", c->sort);

@@ -90,8 +90,7 @@ struct mem {
 	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */
 	bool quiet;              /* the last is_quiet said so, or was not asked */
 	unsigned attempts;
-	char note
-		[256]; /* why not as asked for, what is missing; for people, often empty */
+	char note[256]; /* why not as asked for, or what is missing; often empty */
 };
 
 /* ---- opening a live process (live.c, guardian.c) ---- */

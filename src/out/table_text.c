@@ -6,6 +6,7 @@
  * What is too wide for the terminal is made to fit by leaving out columns that said they
  * can be spared, then by cutting text columns, the widest first; addresses and numbers are
  * never cut, so the worst terminal still tells the truth.
+ * Rows that a limit cuts are one line together, so that every column still adds up.
  * Without a terminal nothing is cut, and a text that is wider than most just overflows.
  */
 #include "out/out_int.h"
@@ -20,12 +21,13 @@ enum {
 };
 
 #define TOTAL_LABEL "TOTAL"
+#define OTHERS_LABEL "others" /* where "the other 30 rows" has no room */
 
 struct shape {
 	unsigned width; /* 0: the column is not shown */
 	bool says;      /* some row has something other than nothing (or 0) */
 	bool has_total;
-	uint64_t total;
+	uint64_t total, shown; /* of all rows, of those printed */
 };
 
 struct text_writer {
@@ -74,6 +76,7 @@ static void shape_see(struct text_writer *w, size_t c, size_t row)
 	if (width == 0)
 		return;
 	s->width = (unsigned)max_u64(s->width, width);
+	s->shown += v.kind == CELL_NUMBER ? v.number : 0;
 	s->says |= v.kind != CELL_NUMBER || v.number != 0 ||
 		   !(w->t->columns[c].flags & COLUMN_NOT_ZERO);
 }
@@ -89,8 +92,10 @@ static void shape_end(struct text_writer *w, size_t c)
 	}
 	if (s->has_total) {
 		struct cell total = cell_number(s->total);
+		struct cell others = cell_number(s->total - s->shown);
 
 		s->width = (unsigned)max_u64(s->width, cell_render(w, c, &total));
+		s->width = (unsigned)max_u64(s->width, cell_render(w, c, &others));
 	}
 	s->width = (unsigned)max_u64(s->width, strlen(w->t->columns[c].name));
 }
@@ -125,10 +130,11 @@ static void shapes_see(struct text_writer *w)
 		shape_end(w, c);
 
 	size_t label = label_column(w);
+	size_t least =
+		w->order->n < w->t->nrows ? strlen(OTHERS_LABEL) : strlen(TOTAL_LABEL);
 
 	if (label < w->t->ncolumns)
-		w->shapes[label].width =
-			(unsigned)max_u64(w->shapes[label].width, strlen(TOTAL_LABEL));
+		w->shapes[label].width = (unsigned)max_u64(w->shapes[label].width, least);
 }
 
 static unsigned shapes_width(const struct text_writer *w)
@@ -270,6 +276,51 @@ static void row_write(struct text_writer *w, size_t row)
 	line_end(w);
 }
 
+/* "the other 30 rows" from column c on up to the next that is added up; that one. */
+static size_t others_label_write(struct text_writer *w, size_t c, size_t others)
+{
+	unsigned room = w->shapes[c++].width, width;
+
+	for (; c < w->t->ncolumns && !w->shapes[c].has_total; c++)
+		room += w->shapes[c].width ? GAP + w->shapes[c].width : 0;
+	buf_clear(&w->shown);
+	buf_str(&w->shown, "the other ");
+	count_show(&w->shown, others);
+	buf_str(&w->shown, others == 1 ? " row" : " rows");
+	if (w->shown.n > room) {
+		buf_clear(&w->shown);
+		buf_str(&w->shown, OTHERS_LABEL);
+	}
+	width = (unsigned)min_u64(w->shown.n, room);
+	sink_add(w->out, w->shown.s, w->shown.n);
+	w->pending = room - width + GAP;
+	return c;
+}
+
+/* What the rows add up to that a limit left out: with it the columns add up again. */
+static void others_write(struct text_writer *w)
+{
+	size_t others = w->t->nrows - w->order->n, label = label_column(w);
+
+	if (others == 0 || label == w->t->ncolumns)
+		return;
+	for (size_t c = 0; c < w->t->ncolumns; c++) {
+		struct cell v;
+		unsigned width;
+
+		if (c == label)
+			c = others_label_write(w, c, others);
+		if (c == w->t->ncolumns || !w->shapes[c].width)
+			continue;
+		v = w->shapes[c].has_total
+			    ? cell_number(w->shapes[c].total - w->shapes[c].shown)
+			    : cell_absent();
+		width = cell_render(w, c, &v);
+		field_write(w, c, buf_view(&w->shown), width);
+	}
+	line_end(w);
+}
+
 static void total_write(struct text_writer *w)
 {
 	size_t label = label_column(w);
@@ -309,6 +360,7 @@ void table_write_text(const struct table *t, const struct row_order *o, struct s
 		heading_write(&w);
 		for (size_t i = 0; i < o->n; i++)
 			row_write(&w, row_order_at(o, i));
+		others_write(&w);
 		total_write(&w);
 	} else {
 		sink_str(out, "(no rows)\n");

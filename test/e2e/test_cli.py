@@ -106,14 +106,14 @@ def test_help_and_manual_know_every_option(heapsift, command):
 
 
 def test_formats_tell_the_same(heapsift, target):
-    document = heapsift("blocks", target.pid, "--json", "-n", 0, "--sort", "addr").json()
+    document = heapsift("blocks", target.pid, "--json", "--sort", "addr").json()
     assert document["schema"] == "heapsift/1" and document["command"] == "blocks"
     assert document["target"]["pid"] == target.pid
     assert document["target"]["kind"] == "live"
     assert document["target"]["exe"] == os.readlink(f"/proc/{target.pid}/exe")
     assert document["total_rows"] == len(document["rows"]) > 0
     assert not document["truncated"]
-    text = heapsift("blocks", target.pid, "--csv", "-n", 0, "--sort", "addr").out
+    text = heapsift("blocks", target.pid, "--csv", "--sort", "addr").out
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [r["addr"] for r in rows] == [r["addr"] for r in document["rows"]]
     assert [int(r["size"]) for r in rows] == [r["size"] for r in document["rows"]]
@@ -127,6 +127,22 @@ def test_summary_adds_up_to_rss(heapsift, target):
     resident = sum(row["resident"] for row in document["rows"])
     assert document["rss"] > 0
     assert abs(resident - document["rss"]) <= document["rss"] * 0.005
+
+
+def test_programs_get_all_rows_and_people_a_sum_of_the_rest(heapsift, start):
+    target = start("/usr/bin/python3", "-c", "print('ready', flush=True); input()")
+    for command, column in (("summary", "bytes"), ("top", "size")):
+        rows = heapsift(command, target.pid, "--json").rows()
+        text = heapsift(command, target.pid, "--csv").out
+        assert len(rows) == len(list(csv.DictReader(io.StringIO(text)))) > 20
+        lines = heapsift(command, target.pid, "--bytes",
+                         env={**os.environ, "COLUMNS": "200"}).out.splitlines()
+        assert lines[22].startswith("TOTAL") and len(rows) == 20 + int(
+            re.match("the other ([0-9]+) rows? ", lines[21])[1])
+        end = lines[0].index(column.upper()) + len(column)
+        numbers = [int(line[:end].split()[-1].replace(",", "")) for line in lines[1:23]]
+        assert sum(numbers[:-1]) == numbers[-1] == sum(row[column] for row in rows)
+    assert len(heapsift("top", target.pid, "--json", "-n", 20).rows()) == 20
 
 
 def test_a_mode_that_was_asked_for_is_said_once(heapsift, target):

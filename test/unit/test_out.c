@@ -225,7 +225,8 @@ static void totals_are_named_in_any_table(void **state)
 
 	(void)state;
 	text = written(&t, FORMAT_TEXT, 80);
-	assert_string_equal(text.s, "   ID   NUMBER\n    0  2.0 KiB\nTOTAL  3.0 KiB\n"
+	assert_string_equal(text.s, "    ID   NUMBER\n     0  2.0 KiB\nothers  1.0 KiB\n"
+				    " TOTAL  3.0 KiB\n"
 				    "… 1 of 3 rows; -n 0 shows all\n");
 	buf_release(&text);
 	t.columns = &grid_columns[1];
