@@ -25,6 +25,11 @@ def not_run(reason):
     pytest.skip("NOT RUN: " + reason)
 
 
+def needs_root(what):
+    if os.geteuid() != 0:
+        not_run(f"only root can {what}")
+
+
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

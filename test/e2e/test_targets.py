@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import FIXTURES, HEAPSIFT, not_run
+from conftest import FIXTURES, HEAPSIFT, needs_root, not_run
 
 HARM = HEAPSIFT.parent / "driver" / "harm"
 FREEZER = "/sys/fs/cgroup/freezer"
@@ -159,8 +159,11 @@ def test_threads_born_and_dying(odd):
 
 def test_a_filter_that_kills_who_forks(odd):
     target = odd("seccomp")
-    for mode in ("fork", "freeze"):
-        takes(target.pid, mode)
+    if os.geteuid() == 0:
+        takes(target.pid, "fork")
+    else:
+        refuses(target.pid, "fork", "only root")
+    takes(target.pid, "freeze")
     unharmed(target)
     assert children(target.pid) == []
 
@@ -277,6 +280,7 @@ def test_little_memory_left(start, heapsift):
 # ---- elsewhere ----
 
 def test_in_namespaces_of_its_own(start):
+    needs_root("make namespaces")
     outer = start("/usr/bin/unshare", "--pid", "--mount", "--fork", "--mount-proc",
                   "--kill-child", FIXTURES / "unharmed", 4)
     inner = int(children(outer.pid)[0])
@@ -291,6 +295,7 @@ def test_in_namespaces_of_its_own(start):
 
 def test_children_in_another_namespace(start):
     """Its next child would be process 1 of a new namespace: that is not for us."""
+    needs_root("make namespaces")
     outer = start("/usr/bin/unshare", "--pid", "/bin/sh", "-c",
                   "echo ready; exec sleep 1000")
     refuses(outer.pid, "fork", "another pid namespace")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import HEAPSIFT, not_run
+from conftest import HEAPSIFT, needs_root, not_run
 
 NOBODY = 65534
 
@@ -48,8 +48,7 @@ def test_dump_of_no_such_process_leaves_no_file(heapsift, tmp_path):
 
 
 def test_another_user(heapsift, sleeper):
-    if os.geteuid() != 0:
-        not_run("needs root to become another user")
+    needs_root("become another user")
     said(heapsift("top", sleeper.pid, code=3, user=NOBODY, group=NOBODY, extra_groups=[],
                   cwd="/"), "belongs to user root")
     assert sleeper.is_alive()
@@ -111,8 +110,7 @@ def test_output_in_no_folder(heapsift, sleeper, tmp_path):
 
 
 def test_output_folder_not_ours(heapsift, tmp_path):
-    if os.geteuid() != 0:
-        not_run("needs root to become another user")
+    needs_root("become another user")
     own = subprocess.Popen(["/bin/sleep", "100"], user=NOBODY, group=NOBODY, extra_groups=[])
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o755)
