@@ -152,22 +152,22 @@ static uint32_t if_inside(const struct model *m, size_t block, taddr at)
 static inline uint32_t used_block_at(const struct model *m, const struct range *r,
 				     taddr at)
 {
-	uint64_t grain = (at - r->start) / GRAIN, upto;
+	uint64_t grain = (at - r->start) / GRAIN, up_to;
 	const struct slot *slot;
 	size_t block;
 
 	if (!r->slots)
 		return r->n ? if_inside(m, r->first, at) : NOBODY;
 	slot = &r->slots[grain / 64];
-	upto = slot->starts << (63 - grain % 64);
-	block = r->first + slot->before + (size_t)__builtin_popcountll(upto);
+	up_to = slot->starts << (63 - grain % 64);
+	block = r->first + slot->before + (size_t)__builtin_popcountll(up_to);
 	if (block == r->first)
 		return NOBODY; /* before the first */
 	block--;
-	if (upto == 0 || at % GRAIN >= GRAIN / 2 || r->has_gaps)
+	if (up_to == 0 || at % GRAIN >= GRAIN / 2 || r->has_gaps)
 		return if_inside(m, block, at);
-	/* The last start at or below `at` has as many zeroes above it as upto leads with. */
-	return slot->used >> (grain % 64 - (uint64_t)__builtin_clzll(upto)) & 1
+	/* The last start at or below `at` has as many zeroes above it as up_to leads with. */
+	return slot->used >> (grain % 64 - (uint64_t)__builtin_clzll(up_to)) & 1
 		       ? (uint32_t)block
 		       : NOBODY;
 }
@@ -219,16 +219,14 @@ static void resolve_segment(const struct block_index *x, struct row_segment *row
 
 		for (counts[row] = 0; left > 0; left--) {
 			taddr at = stream_read(&in);
+			const struct range *here;
 			uint32_t block;
 
 			fetch_ahead(&in, r);
-			if (at - r->start >= r->end - r->start) {
-				const struct range *other = range_at(x, at);
-
-				if (!other)
-					continue;
-				r = other;
-			}
+			here = at - r->start < r->end - r->start ? r : range_at(x, at);
+			if (!here)
+				continue;
+			r = here;
 			block = used_block_at(x->m, r, at);
 			if (block == NOBODY || block == row)
 				continue;
