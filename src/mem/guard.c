@@ -21,6 +21,7 @@
  */
 #include "mem/guard_int.h"
 
+#include "mem/cgroup_int.h"
 #include "mem/mem_int.h"
 #include "mem/proc_int.h"
 #include "mem/room_int.h"
@@ -49,6 +50,7 @@ enum {
 	REAP_TRIES = 50,
 	CHILD_BORN_MS = 10000,
 	CHILD_DEAD_MS = 60000,
+	SPARE_BYTES = 8 << 20, /* less than this to its memory limit: end the child */
 	BURY_MS = 10000,
 	FIND_MS = 300,
 };
@@ -408,8 +410,12 @@ static void watch_child(struct guard *g)
 		lose(g, "the copy of the process that we read was killed\n"
 			"(out of memory?); try --mode=freeze");
 	} else if (g->plan->max_child_s && age_s >= g->plan->max_child_s) {
+		lose(g, "the copy of the process that we read grew too old "
+			"(--max-child)");
+	} else if (cgroup_headroom(g->plan->pid) < SPARE_BYTES) {
 		lose(g,
-		     "the copy of the process that we read grew too old (--max-child)");
+		     "the process ran short of memory while its copy was read, so that "
+		     "was ended\ntry --mode=freeze, or raise the limit of its cgroup");
 	} else {
 		return;
 	}

@@ -48,9 +48,9 @@ enum { MEM_GPRS = 15 }; /* rax rbx rcx rdx rsi rdi rbp r8..r15 */
 
 struct mem_thread {
 	pid_t tid;
+	bool is_busy; /* inside an allocator: set by a mem_quiet_fn */
 	/* False: it could not be asked (running, frozen, traced by another). pc and sp may be
 	 * known all the same; tls and gpr are not. */
-	bool is_busy; /* inside an allocator: set by a mem_quiet_fn */
 	bool has_regs;
 	taddr pc, sp, tls; /* rip, rsp, fs_base; 0 unknown */
 	uint64_t gpr[MEM_GPRS];
@@ -162,7 +162,9 @@ taddr mem_next_data(const struct mem *m, taddr at);
 
 /* No byte will be read any more: ends the child, releases the target. Idempotent. */
 void mem_release(struct mem *m);
-/* Residency and RSS by region (smaps), of the running target, after its release. */
+/* Releases; then residency and RSS by region (smaps) of the running target. False: the
+ * process ended, or went on, before all was read, or the guardian was killed: what was read
+ * is worth nothing, *e says so. */
 must_check bool mem_account(struct mem *m, struct err *e);
 void mem_close(struct mem *m);
 

@@ -37,6 +37,7 @@ enum {
 	HANG_NS = 20000000, /* without progress: look whether a thread hangs */
 	NUDGE_NS = 20000,
 	TICK_US = 5000,
+	DYING_MS = 1000,
 	HANG_RELEASE_NS = 1000000000,
 	STOP_NS = 5000000000, /* and for threads that merely get no processor */
 };
@@ -399,9 +400,13 @@ bool seize_one(struct seized *s, pid_t tid, struct err *e)
 
 static void release_thread(struct seized_thread *t)
 {
+	int last_words;
+
 	if (!t->has_regs)
 		read_registers(t);
-	ptrace(PTRACE_DETACH, t->tid, 0, 0);
+	if (ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0 &&
+	    pid_wait(t->tid, DYING_MS, &last_words) < 0)
+		errno = 0; /* killed: its parent hears of it when its tracer has */
 	t->stopped = false;
 	t->gone = true;
 }
@@ -411,10 +416,10 @@ static void release_hanging(struct seized *s)
 {
 	uint64_t end = clock_ns() + HANG_RELEASE_NS;
 
-	tick(true);
 	for (size_t i = 0; i < s->n && clock_ns() < end;) {
 		struct seized_thread *t = &s->threads[i];
 
+		tick(true);
 		if (is_on_its_way(t) && !thread_wait_tick(s, t))
 			continue;
 		if (t->stopped)
@@ -426,7 +431,8 @@ static void release_hanging(struct seized *s)
 
 void release_all(struct seized *s)
 {
-	for (size_t i = 0; i < s->n; i++)
+	/* The main thread last: a dead one is heard of only after the others. */
+	for (size_t i = s->n; i-- > 0;)
 		if (s->threads[i].stopped)
 			release_thread(&s->threads[i]);
 	if (s->since)

@@ -86,14 +86,29 @@ static size_t child_copy(const struct snapshot *s, taddr at, uint8_t *dst, size_
 	return n;
 }
 
+/* A page that is missing where the target handles faults itself would make us wait for its
+ * handler, which stands: only what is there is read. */
+static size_t copy_what_is_there(const struct snapshot *s, taddr at, void *dst,
+				 size_t len)
+{
+	const struct mem *m = &s->mem;
+	size_t i = run_after(m->pages, m->npages, at);
+
+	if (i == m->npages || m->pages[i].start > at)
+		return 0;
+	return live_pread(s->fd, at, dst,
+			  (size_t)min_u64(len, run_end(&m->pages[i]) - at));
+}
+
 static size_t snapshot_copy(const struct mem *m, const struct mem_region *r, taddr at,
 			    void *dst, size_t len)
 {
 	const struct snapshot *s = snapshot_of(m);
 
-	(void)r;
 	if (m->mode == MODE_FORK)
 		return child_copy(s, at, dst, len);
+	if (r->flags & REGION_USERFAULT)
+		return copy_what_is_there(s, at, dst, len);
 	return live_pread(s->fd, at, dst, len);
 }
 

@@ -3,6 +3,7 @@
  * Takes snapshots of a target over and over, and dies doing it.
  *
  *	harm snap PID MODE COUNT		takes them, reading all memory each time
+ *	harm hold PID MODE MS			takes one and holds it so long
  *	harm kill-tool PID MODE COUNT		in a child of its own, which it kills
  *	harm kill-guardian PID MODE COUNT	the same, but kills the guardian
  *
@@ -199,6 +200,23 @@ static int snap(pid_t pid, enum snapshot_mode mode, int count)
 	printf("snapshots %d in %.1f s, pause mean %.3f ms, most %.3f ms\n", count,
 	       (double)(clock_ns() - start) / 1e9, (double)total / 1e6 / count,
 	       (double)most / 1e6);
+	return 0;
+}
+
+static int hold(pid_t pid, enum snapshot_mode mode, int ms)
+{
+	struct mem_live_options o = { .mode = mode };
+	struct mem *m;
+	struct err e;
+
+	if (!mem_open_live(pid, &o, &m, &e))
+		die("%s", e.text);
+	puts("held");
+	fflush(stdout);
+	usleep((useconds_t)ms * 1000);
+	if (!mem_account(m, &e))
+		die("%s", e.text);
+	mem_close(m);
 	return 0;
 }
 
@@ -402,11 +420,13 @@ int main(int argc, char **argv)
 	struct kills k = { 0 };
 
 	if (argc != 5)
-		die("usage: harm snap|kill-tool|kill-guardian PID MODE COUNT");
+		die("usage: harm snap|hold|kill-tool|kill-guardian PID MODE COUNT");
 	k.pid = atoi(argv[2]);
 	k.mode = mode_of(argv[3]);
 	k.the_guardian = strcmp(argv[1], "kill-guardian") == 0;
 	if (strcmp(argv[1], "snap") == 0)
 		return snap(k.pid, k.mode, atoi(argv[4]));
+	if (strcmp(argv[1], "hold") == 0)
+		return hold(k.pid, k.mode, atoi(argv[4]));
 	return kill_many(&k, (unsigned)atoi(argv[4]));
 }

@@ -191,6 +191,34 @@ def test_on_a_small_stack_with_data_below(odd):
     assert unharmed(target) > before
 
 
+def test_private_huge_pages(odd):
+    pool = "/proc/sys/vm/nr_hugepages"
+    before = open(pool).read()
+    with contextlib.suppress(OSError):
+        write(pool, str(int(before) + 2))
+    try:
+        target = odd("hugetlb")
+        if "memory none" in target.truth:
+            not_run("no huge pages can be had")
+        refuses(target.pid, "fork", "hugetlb")
+        takes(target.pid, "auto")
+        unharmed(target)
+        target.end()
+    finally:
+        with contextlib.suppress(OSError):
+            write(pool, before)
+
+
+def test_faults_of_its_own(odd):
+    """A missing page of such a range is not asked for: that would wait for the target."""
+    target = odd("userfault")
+    if "memory none" in target.truth:
+        not_run("userfaultfd cannot be had")
+    refuses(target.pid, "fork", "userfaultfd")
+    takes(target.pid, "auto")
+    unharmed(target)
+
+
 # ---- frozen ----
 
 @contextlib.contextmanager
@@ -274,6 +302,26 @@ def test_little_memory_left(start, heapsift):
         refuses(target.pid, "fork", "memory limit", "cgroup")
         takes(target.pid, "auto")
         assert "memory limit" in heapsift("check", target.pid).out
+        target.end()
+
+
+def test_memory_runs_short_while_a_child_lives(start):
+    """What it writes is there twice then: the child is ended before that can hurt."""
+    parent = "/sys/fs/cgroup/memory"
+    if not os.path.isdir(parent):
+        not_run("no memory controller of cgroup version 1")
+    with cgroup(parent, "heapsift") as folder:
+        target = start("unharmed", 64)
+        write(f"{folder}/cgroup.procs", str(target.pid))
+        write(f"{folder}/memory.limit_in_bytes", str(1 << 30))
+        with subprocess.Popen([HARM, "hold", str(target.pid), "fork", "3000"], text=True,
+                              stdout=subprocess.PIPE) as holder:
+            assert holder.stdout.readline() == "held\n"
+            used = int(open(f"{folder}/memory.usage_in_bytes").read())
+            write(f"{folder}/memory.limit_in_bytes", str(used + (2 << 20)))
+            assert "ran short of memory" in holder.stdout.read()
+        target.tell("verdict")
+        assert target.line().startswith("complaints 0")
         target.end()
 
 

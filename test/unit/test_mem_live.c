@@ -297,6 +297,102 @@ static void a_stopped_target_adds_up_to_the_page(void **state)
 	end_target(pid);
 }
 
+/* ---- what ends a read from outside ---- */
+
+static void check_lost(struct mem *m, const char *word)
+{
+	struct err e = { 0 };
+
+	assert_false(mem_account(m, &e));
+	assert_int_equal(e.kind, ERR_PROCESS);
+	if (!strstr(e.text, word))
+		fail_msg("'%s' does not say '%s'", e.text, word);
+	mem_close(m);
+}
+
+static void a_target_that_dies_is_told(void **state)
+{
+	static const enum snapshot_mode modes[] = { MODE_FORK, MODE_FREEZE };
+
+	(void)state;
+	for (size_t i = 0; i < countof(modes); i++) {
+		struct pair *p;
+		pid_t pid = start_counter(&p);
+		struct mem *m = take(pid, modes[i]);
+
+		end_target(pid);
+		usleep(200000);
+		check_lost(m, "exited while it was read");
+		munmap(p, sizeof(*p));
+	}
+}
+
+static void a_child_that_is_killed_is_told(void **state)
+{
+	struct pair *p;
+	pid_t pid = start_counter(&p), child = 0;
+	struct mem *m = take(pid, MODE_FORK);
+	char path[64];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	f = fopen(path, "r");
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	fclose(f);
+	kill(child, SIGKILL);
+	usleep(50000);
+	check_lost(m, "was killed");
+	assert_int_equal(children_of(pid), 0);
+	end_target(pid);
+	munmap(p, sizeof(*p));
+}
+
+static void a_child_that_grows_old_is_ended(void **state)
+{
+	struct mem_live_options o = { .mode = MODE_FORK, .max_child_s = 1 };
+	struct pair *p;
+	pid_t pid = start_counter(&p);
+	struct mem *m;
+	struct err e;
+
+	(void)state;
+	assert_true(mem_open_live(pid, &o, &m, &e));
+	usleep(500000);
+	assert_int_equal(children_of(pid), 1);
+	usleep(1000000);
+	assert_int_equal(children_of(pid), 0);
+	check_lost(m, "too old");
+	end_target(pid);
+	munmap(p, sizeof(*p));
+}
+
+/* ^Z on the tool must not hold the target: it is let go, and what we read is void. */
+static void a_stopped_tool_lets_the_target_go(void **state)
+{
+	struct pair *p;
+	pid_t pid = start_counter(&p), tool;
+	int status;
+
+	(void)state;
+	tool = fork();
+	if (tool == 0) {
+		struct mem *m = take(pid, MODE_FREEZE);
+		struct err e = { 0 };
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raise(SIGSTOP);
+		_exit(!mem_account(m, &e) && strstr(e.text, "we were stopped") ? 0 : 1);
+	}
+	check_state(tool, 'T');
+	check_state(pid, 'R');
+	kill(tool, SIGCONT);
+	waitpid(tool, &status, 0);
+	assert_int_equal(status, 0);
+	end_target(pid);
+	munmap(p, sizeof(*p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +400,10 @@ int main(void)
 		cmocka_unit_test(a_freeze_holds_one_moment_while_the_target_stands),
 		cmocka_unit_test(every_kind_of_page_is_told),
 		cmocka_unit_test(a_stopped_target_adds_up_to_the_page),
+		cmocka_unit_test(a_target_that_dies_is_told),
+		cmocka_unit_test(a_child_that_is_killed_is_told),
+		cmocka_unit_test(a_child_that_grows_old_is_ended),
+		cmocka_unit_test(a_stopped_tool_lets_the_target_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
