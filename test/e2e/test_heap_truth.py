@@ -40,8 +40,6 @@ TUNABLES = "GLIBC_TUNABLES"
     {TUNABLES: "glibc.malloc.tcache_count=200"},
     {"MALLOC_ARENA_MAX": "1"},
     {"MALLOC_PERTURB_": "165"},
-    {TUNABLES: "glibc.malloc.hugetlb=1"},
-    {TUNABLES: "glibc.malloc.hugetlb=2"},
     {TUNABLES: "glibc.malloc.mmap_threshold=8192"},
 ], ids=lambda env: "-".join(f"{k}={v}" for k, v in env.items()) or "plain")
 def test_environment(start, tmp_path, env):

@@ -145,16 +145,23 @@ static void check_arena_totals(const struct ptm_heap *h, struct model *m)
 
 static void check_mmapped(const struct ptm_heap *h, struct model *m)
 {
+	unsigned long long found = h->nmmaps, bytes = h->mmapped;
 	char text[24];
 
-	if (h->places->mp && !ptm_has_all_mmapped(h))
-		model_find_out(
-			m, SEVERITY_DAMAGE, hex(text, h->places->mp),
-			"malloc counts %llu mmapped chunks of %llu bytes, found are "
-			"%llu of %llu",
-			(unsigned long long)h->want_mmaps,
-			(unsigned long long)h->want_mmapped,
-			(unsigned long long)h->nmmaps, (unsigned long long)h->mmapped);
+	if (!h->places->mp || ptm_has_all_mmapped(h))
+		return;
+	hex(text, h->places->mp);
+	if (ptm_has_unmappable(h))
+		model_find_out(m, SEVERITY_NOTE, text,
+			       "%llu mmapped chunks of %llu bytes in huge pages are told "
+			       "as used, but were freed: malloc could not unmap them",
+			       found - h->want_mmaps, bytes - h->want_mmapped);
+	else
+		model_find_out(m, SEVERITY_DAMAGE, text,
+			       "malloc counts %llu mmapped chunks of %llu bytes, found "
+			       "are %llu of %llu",
+			       (unsigned long long)h->want_mmaps,
+			       (unsigned long long)h->want_mmapped, found, bytes);
 }
 
 /* A thread's cache that was not found would show: its chunks look used, and carry the key.

@@ -178,6 +178,8 @@ struct ptm_heap {
 	/* As mp_ has them, and as found. */
 	taddr sbrk_base;
 	uint64_t want_mmaps, want_mmapped, nmmaps, mmapped;
+	/* Of those found: shorter than the huge pages they lie in. */
+	uint64_t short_huge, short_huge_bytes;
 };
 
 /* One more span; `top` and the rest are the caller's to set. */
@@ -193,6 +195,8 @@ must_check bool ptm_open_arenas(struct ptm_heap *h, struct model *m, struct err 
 void ptm_open_mappings(struct ptm_heap *h, struct model *m);
 /* Are they as many and as large as mp_ counts? mp_ is known. */
 bool ptm_has_all_mmapped(const struct ptm_heap *h);
+/* Is what was found beyond that count explained by chunks that are free, yet mapped? */
+bool ptm_has_unmappable(const struct ptm_heap *h);
 /* ptm_tcache.c: the caches of all threads. */
 void ptm_open_tcaches(struct ptm_heap *h, struct model *m);
 /* ptm_lists.c: what tcaches and fastbins list becomes members. */

@@ -17,6 +17,10 @@
  * may be terabytes. mp_ counts mmapped chunks and their bytes: once both are reached, the
  * rest need not be read.
  *
+ * In huge pages more may be found than are counted. mremap_chunk rounds the chunk's size
+ * to small pages (glibc 2.36 malloc.c), the kernel keeps the mapping's length; free then
+ * counts the chunk down, munmap refuses its length, and header and memory stay for ever.
+ *
  * Anybody's memory may read as chunks for a long way. A chain that fails after CREDIBLE of
  * them is not tried again from within, and all steps that led nowhere have a budget.
  */
@@ -131,6 +135,14 @@ static taddr end_of_piece(const struct search *s, const struct ptm_chunks *it,
 	return fences ? it->at + fences * PTM_FENCE : 0;
 }
 
+/* A chunk in huge pages that ends before they do. */
+static bool is_short_huge(const struct mem *mem, taddr at, uint64_t length)
+{
+	const struct mem_region *r = mem_region_at(mem, at);
+
+	return strncmp(r->name, "/anon_hugepage", 14) == 0 && at + length < r->end;
+}
+
 static void take_mapping(struct search *s, taddr at, uint64_t length)
 {
 	struct ptm_span *span = ptm_add_span(s->heap, at, at + length, BLOCK_MMAPPED);
@@ -138,6 +150,10 @@ static void take_mapping(struct search *s, taddr at, uint64_t length)
 	span->chunk = inner_chunk(s, at, length);
 	s->heap->nmmaps++;
 	s->heap->mmapped += length;
+	if (is_short_huge(s->heap->mem, at, length)) {
+		s->heap->short_huge++;
+		s->heap->short_huge_bytes += length;
+	}
 }
 
 static void take_piece(struct search *s, taddr at, taddr end)
@@ -161,6 +177,13 @@ bool ptm_has_all_mmapped(const struct ptm_heap *h)
 	if (h->nmmaps != h->want_mmaps || h->mmapped > h->want_mmapped)
 		return false;
 	return drift == 0 || (h->places->par->mmapped_drifts && drift % PTM_HEADER == 0);
+}
+
+bool ptm_has_unmappable(const struct ptm_heap *h)
+{
+	return h->nmmaps > h->want_mmaps && h->mmapped > h->want_mmapped &&
+	       h->nmmaps - h->want_mmaps <= h->short_huge &&
+	       h->mmapped - h->want_mmapped <= h->short_huge_bytes;
 }
 
 static bool has_all_of_main(const struct search *s)
