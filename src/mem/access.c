@@ -245,13 +245,12 @@ static void judge_threads(pid_t pid, struct fork_verdict *v)
 
 	if (!proc_threads(pid, &tids, &n))
 		return;
-	/* Filters and shadow stacks are the thread's; a few threads tell of all. */
+	/* Shadow stacks are the thread's; a few threads tell of all. */
 	for (size_t i = 0; i < n && i < 16; i++) {
 		if (!proc_status_read(tids[i], &status))
 			continue;
 		if (status.has_shadow_stack)
 			forbid(v, "its threads have shadow stacks (CET)", "");
-		v->lift_seccomp |= status.seccomp != 0;
 	}
 	free(tids);
 }

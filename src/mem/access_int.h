@@ -27,7 +27,6 @@ enum stillness access_stillness(pid_t pid, uint64_t *switches, pid_t *tracer);
 /* What forbids to fork it. */
 struct fork_verdict {
 	bool is_possible;
-	bool lift_seccomp; /* possible when its seccomp filter is suspended */
 	char why[128];     /* when not: the reason */
 	char cure[128];
 };

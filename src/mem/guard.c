@@ -163,7 +163,6 @@ static bool call_in_target(struct guard *g, struct injection *in, struct injecte
 
 	in->seized = &g->seized;
 	in->spots = g->plan->spots;
-	in->lift_seccomp = g->plan->lift_seccomp;
 	if (!in->spots.syscall_ret)
 		return fail(e, ERR_PROCESS, "it has no code to make a system call with");
 	in->memory = proc_open(g->plan->via, "mem", O_RDWR);

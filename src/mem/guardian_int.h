@@ -15,7 +15,6 @@ struct guardian_plan {
 	pid_t pid;
 	pid_t via;                /* the thread whose /proc files tell of its memory */
 	struct frame_spots spots; /* 0, 0: no fork is planned */
-	bool lift_seccomp;
 	unsigned max_child_s;
 	struct mem_probe *probe; /* may be NULL */
 };

@@ -18,6 +18,7 @@
  */
 #include "mem/inject_int.h"
 
+#include "mem/fit_int.h"
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -131,15 +132,15 @@ static bool make_call(const struct injection *in, struct injected *out, struct e
 	return true;
 }
 
-static bool set_options(const struct injection *in, struct err *e)
+static bool set_options(const struct injection *in, bool has_filter, struct err *e)
 {
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
 
-	if (in->lift_seccomp)
+	if (has_filter)
 		options |= PTRACE_O_SUSPEND_SECCOMP;
 	if (ptrace(PTRACE_SETOPTIONS, in->thread->tid, 0, options) == 0)
 		return true;
-	if (in->lift_seccomp)
+	if (has_filter)
 		return fail(e, ERR_PROCESS,
 			    "its seccomp filter may forbid the call, and only root "
 			    "(CAP_SYS_ADMIN of the machine) can lift it");
@@ -154,13 +155,12 @@ bool inject(const struct injection *in, struct injected *out, struct err *e)
 	struct xstate fp;
 	struct frames f;
 	taddr top = in->top ? in->top : t->regs.rsp - RED_ZONE;
-	bool done;
+	bool has_filter, done;
 
 	out->child = 0;
 	out->len = 0;
-	if (!t->has_regs || !regs_are_64(&t->regs))
-		return fail(e, ERR_PROCESS, "thread %d runs 32-bit code", (int)t->tid);
-	if (!set_options(in, e))
+	if (!fit_for_call(t, in->memory, &has_filter, e) ||
+	    !set_options(in, has_filter, e))
 		return false;
 	if (!read_xstate(t->tid, &fp) || fp.len + 1024 > sizeof(f.bytes) ||
 	    ptrace(PTRACE_GETSIGMASK, t->tid, KERNEL_MASK, &mask) < 0)

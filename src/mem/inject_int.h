@@ -14,7 +14,6 @@ struct injection {
 	taddr top; /* the frames go below; 0: below the thread's own red zone */
 	long nr;
 	uint64_t args[4];
-	bool lift_seccomp;
 };
 
 struct injected {

@@ -355,7 +355,6 @@ static bool take_running(struct snapshot *s, const struct mem_live_options *o,
 		.pid = s->pid,
 		.via = s->via,
 		.spots = b->spots,
-		.lift_seccomp = b->fork.lift_seccomp,
 		.max_child_s = o->max_child_s,
 		.probe = o->probe,
 	};

@@ -4,6 +4,10 @@
  *
  *	harm snap PID MODE COUNT		takes them, reading all memory each time
  *	harm hold PID MODE MS			takes one and holds it so long
+ *	harm keep PID MODE 1			takes one, says `held`, and holds it until it is
+ *						told a line
+ *	harm try PID MODE COUNT			the same as snap, but it may be refused: says
+ *						why, and how long the slowest took
  *	harm kill-tool PID MODE COUNT		in a child of its own, which it kills
  *	harm kill-guardian PID MODE COUNT	the same, but kills the guardian
  *
@@ -203,6 +207,26 @@ static int snap(pid_t pid, enum snapshot_mode mode, int count)
 	return 0;
 }
 
+static int try(pid_t pid, enum snapshot_mode mode, int count)
+{
+	uint64_t slowest = 0;
+	int taken = 0;
+	struct err e;
+
+	for (int i = 0; i < count; i++) {
+		uint64_t pause, start = clock_ns();
+
+		if (dump(pid, mode, NULL, &pause, &e))
+			taken++;
+		else
+			printf("refused: %s\n", e.text);
+		slowest = max_u64(slowest, clock_ns() - start);
+	}
+	printf("taken %d, slowest %llu ms\n", taken,
+	       (unsigned long long)(slowest / 1000000));
+	return 0;
+}
+
 static int hold(pid_t pid, enum snapshot_mode mode, int ms)
 {
 	struct mem_live_options o = { .mode = mode };
@@ -213,7 +237,10 @@ static int hold(pid_t pid, enum snapshot_mode mode, int ms)
 		die("%s", e.text);
 	puts("held");
 	fflush(stdout);
-	usleep((useconds_t)ms * 1000);
+	if (ms)
+		usleep((useconds_t)ms * 1000);
+	else
+		getchar();
 	if (!mem_account(m, &e))
 		die("%s", e.text);
 	mem_close(m);
@@ -420,13 +447,18 @@ int main(int argc, char **argv)
 	struct kills k = { 0 };
 
 	if (argc != 5)
-		die("usage: harm snap|hold|kill-tool|kill-guardian PID MODE COUNT");
+		die("usage: harm snap|try|hold|keep|kill-tool|kill-guardian PID MODE "
+		    "COUNT");
 	k.pid = atoi(argv[2]);
 	k.mode = mode_of(argv[3]);
 	k.the_guardian = strcmp(argv[1], "kill-guardian") == 0;
 	if (strcmp(argv[1], "snap") == 0)
 		return snap(k.pid, k.mode, atoi(argv[4]));
+	if (strcmp(argv[1], "try") == 0)
+		return try(k.pid, k.mode, atoi(argv[4]));
 	if (strcmp(argv[1], "hold") == 0)
 		return hold(k.pid, k.mode, atoi(argv[4]));
+	if (strcmp(argv[1], "keep") == 0)
+		return hold(k.pid, k.mode, 0);
 	return kill_many(&k, (unsigned)atoi(argv[4]));
 }

@@ -168,6 +168,45 @@ def test_a_filter_that_kills_who_forks(odd):
     assert children(target.pid) == []
 
 
+@contextlib.contextmanager
+def held(pid, mode):
+    """While a snapshot is open."""
+    with subprocess.Popen([HARM, "keep", str(pid), mode, "1"], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as harm:
+        assert harm.stdout.readline() == "held\n"
+        yield harm
+        said, _ = harm.communicate("\n", timeout=60)
+        assert harm.returncode == 0, said
+
+
+def test_a_filter_that_comes_during_the_read(odd):
+    """The call that reaps the child must not be the one that the filter kills for."""
+    target = odd("told")
+    with held(target.pid, "fork"):
+        target.tell("filter")
+        assert target.line() == "filter 0"
+    unharmed(target)
+    assert children(target.pid) == []
+
+
+def test_its_system_calls_are_dispatched_to_itself(odd):
+    """As Wine does: a call by our hand would be one more signal, and that is death."""
+    target = odd("dispatch")
+    refuses(target.pid, "fork", "Syscall User Dispatch", "--mode=freeze")
+    takes(target.pid, "auto")
+    before = unharmed(target)
+    time.sleep(0.1)
+    assert unharmed(target) > before
+
+
+def test_in_a_restartable_sequence(odd):
+    target = odd("rseq")
+    takes(target.pid, "fork", 25)
+    before = unharmed(target)
+    time.sleep(0.1)
+    assert unharmed(target) > before
+
+
 def test_without_its_main_thread(odd, heapsift):
     target = odd("headless")
     for mode in ("fork", "freeze", "auto"):
