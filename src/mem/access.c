@@ -225,15 +225,18 @@ static bool commit_has_room(const struct mem *running)
 /* A namespace that has no process yet cannot be read through its link. */
 static bool same_namespace_for_children(pid_t pid)
 {
-	char path[64], own[64] = "", children[64] = "";
+	char path[64], uts[64], own[64] = "", children[64] = "";
 	struct stat ignored;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
 	if (readlink(path, own, sizeof(own) - 1) < 0)
 		return true;
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", (int)pid);
-	if (readlink(path, children, sizeof(children) - 1) < 0)
-		return lstat(path, &ignored) < 0; /* before Linux 4.12 there is no such */
+	if (readlink(path, children, sizeof(children) - 1) < 0) {
+		snprintf(uts, sizeof(uts), "/proc/%d/ns/uts", (int)pid);
+		/* Before Linux 4.12 there is no such link; who is exiting can read none. */
+		return lstat(path, &ignored) < 0 || readlink(uts, own, sizeof(own)) < 0;
+	}
 	return strcmp(own, children) == 0;
 }
 

@@ -5,12 +5,14 @@ completion. Any live process will do as a target."""
 import csv
 import fcntl
 import io
+import itertools
 import json
 import os
 import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import termios
@@ -200,6 +202,55 @@ def test_a_dump_reads_like_the_target(heapsift, target, tmp_path):
                               check=True).stdout
     (tmp_path / "copy").write_bytes(streamed)
     assert heapsift("top", tmp_path / "copy", "--json").rows() == document["rows"]
+
+
+BUSY = """
+import ctypes, threading
+libc = ctypes.CDLL("libstdc++.so.6")
+libc.malloc.restype = ctypes.c_void_p
+def work(seed):
+    for i in range(4000):
+        at = ctypes.c_void_p(libc.malloc(seed * i * i % 9000 + 1))
+        ctypes.memset(at, 97 + i % 26, 1)
+        if i % 3 == 0:
+            libc.free(at)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(1, 5)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("ready", flush=True)
+input()
+"""
+
+
+def first_difference(one, other):
+    if one == other:
+        return None
+    pairs = itertools.zip_longest(one.splitlines(), other.splitlines())
+    return next(pair for pair in pairs if pair[0] != pair[1])
+
+
+def test_a_dump_answers_every_command_as_the_target_does(heapsift, start, tmp_path):
+    """Of a target that stands still, in one mode: the same rows, byte for byte."""
+    target = start("/usr/bin/python3", "-c", BUSY,
+                   env={**os.environ, "PYTHONMALLOC": "malloc"})
+    os.kill(target.pid, signal.SIGSTOP)
+    path = tmp_path / "one.hsift"
+    heapsift("summary", target.pid, "--mode=freeze")  # the first read may fault pages in
+    heapsift("dump", target.pid, "--mode=freeze", "-o", path)
+    for command in (["top"], ["summary", "-n", "0"], ["blocks", "--all", "-n", "0"],
+                    ["blocks", "--free", "--sort", "addr"]):
+        live = heapsift(*command, target.pid, "--mode=freeze", "--json").out
+        saved = heapsift(*command, path, "--json").out
+        rows = [text[text.index('"rows"'):text.index('"findings"')] for text in (live, saved)]
+        assert first_difference(*rows) is None
+        assert len(json.loads(live)["rows"]) > (10_000 if "--all" in command else 20)
+        assert '"rss"' not in live or json.loads(live)["rss"] == json.loads(saved)["rss"]
+        csvs = [heapsift(*command, of, "--mode=freeze", "--csv").out
+                for of in (target.pid, path)]
+        assert first_difference(*csvs) is None
+        texts = [heapsift(*command, of, "--mode=freeze", "--bytes").out.rsplit("\n", 2)[0]
+                 for of in (target.pid, path)]
+        assert first_difference(*texts) is None
 
 
 @pytest.mark.parametrize("mode", ["fork", "freeze", "nostop"])
