@@ -120,7 +120,12 @@ static void range_by_scan(struct page_scan *s, taddr start, taddr end)
 			return; /* the address space has gone */
 		for (long i = 0; i < n; i++)
 			add_by_categories(s, &s->ranges[i]);
+		/* The kernel (seen with 6.18) walks on after each 512 ranges, but
+		 * when it then comes to the end it still says where the last of those
+		 * stops was: what lies behind it would be told twice. */
 		start = walked;
+		if (n > 0)
+			start = max_u64(start, s->ranges[n - 1].end);
 	}
 }
 

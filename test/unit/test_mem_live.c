@@ -297,6 +297,42 @@ static void a_stopped_target_adds_up_to_the_page(void **state)
 	end_target(pid);
 }
 
+/* One region with every other page written: more runs than the kernel tells at once. */
+static void each_of_many_runs_is_told_once(void **state)
+{
+	enum { RUNS = 6000 };
+	uint8_t *pages = map_pages(2 * RUNS);
+	taddr end = (taddr)pages + 2 * RUNS * 4096;
+	size_t found = 0;
+	struct mem *m;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	madvise(pages, 2 * RUNS * 4096, MADV_NOHUGEPAGE);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (size_t i = 0; i < RUNS; i++)
+			pages[2 * i * 4096] = 1;
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	m = take(pid, MODE_FREEZE);
+	for (size_t i = 0; i < m->npages; i++) {
+		if (m->pages[i].start < (taddr)pages || m->pages[i].start >= end)
+			continue;
+		assert_int_equal(m->pages[i].start, (taddr)pages + 2 * found++ * 4096);
+		assert_int_equal(m->pages[i].count, 1);
+	}
+	assert_int_equal(found, RUNS);
+	mem_close(m);
+	end_target(pid);
+	munmap(pages - 4096, (2 * RUNS + 2) * 4096);
+}
+
 /* ---- what ends a read from outside ---- */
 
 static void check_lost(struct mem *m, const char *word)
@@ -400,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_freeze_holds_one_moment_while_the_target_stands),
 		cmocka_unit_test(every_kind_of_page_is_told),
 		cmocka_unit_test(a_stopped_target_adds_up_to_the_page),
+		cmocka_unit_test(each_of_many_runs_is_told_once),
 		cmocka_unit_test(a_target_that_dies_is_told),
 		cmocka_unit_test(a_child_that_is_killed_is_told),
 		cmocka_unit_test(a_child_that_grows_old_is_ended),
