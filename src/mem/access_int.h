@@ -27,7 +27,7 @@ enum stillness access_stillness(pid_t pid, uint64_t *switches, pid_t *tracer);
 /* What forbids to fork it. */
 struct fork_verdict {
 	bool is_possible;
-	char why[128];     /* when not: the reason */
+	char why[128]; /* when not: the reason */
 	char cure[128];
 };
 /* `smaps` was read of it while it ran. */
