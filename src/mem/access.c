@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { EXEC_LOOKS = 5, EXEC_NS = 5000000 };
 
 /* ---- opening ---- */
 
@@ -80,6 +83,37 @@ static pid_t live_thread(pid_t pid)
 	return found ? found : pid;
 }
 
+static bool looks_ended(pid_t pid)
+{
+	struct proc_status status;
+
+	return !proc_status_read(pid, &status) ||
+	       ((status.state == 'Z' || status.state == 'X') && live_thread(pid) == pid);
+}
+
+/* In the middle of an exec it looks like a dead one. */
+static bool has_ended(pid_t pid)
+{
+	struct timespec moment = { 0, EXEC_NS };
+
+	for (int look = 0; look < EXEC_LOOKS; look++) {
+		if (!looks_ended(pid))
+			return false;
+		nanosleep(&moment, NULL);
+	}
+	return true;
+}
+
+bool access_lost(pid_t pid, struct err *e)
+{
+	if (has_ended(pid))
+		return fail(e, ERR_PROCESS, "process %d has exited", (int)pid);
+	return fail(e, ERR_PROCESS,
+		    "process %d is ending, or replaced itself by another program (exec)\n"
+		    "try again",
+		    (int)pid);
+}
+
 static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err *e)
 {
 	if (status->is_kernel_thread)
@@ -87,7 +121,7 @@ static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err 
 			    "process %d (%s) is a thread of the kernel: "
 			    "it has no memory of its own",
 			    (int)pid, status->name);
-	if ((status->state == 'Z' || status->state == 'X') && live_thread(pid) == pid)
+	if (status->state == 'Z' && has_ended(pid))
 		return fail(
 			e, ERR_PROCESS,
 			"process %d (%s) has ended: it is a zombie that its parent %d "
@@ -115,7 +149,7 @@ bool access_open_mem(pid_t pid, int *fd, pid_t *via, struct err *e)
 	if (errno == EACCES || errno == EPERM)
 		return refuse_permission(pid, &status, e);
 	if (errno == ENOENT || errno == ESRCH)
-		return fail(e, ERR_PROCESS, "there is no process %d", (int)pid);
+		return access_lost(pid, e);
 	return fail(e, ERR_PROCESS, "cannot read the memory of process %d: %s", (int)pid,
 		    strerror(errno));
 }

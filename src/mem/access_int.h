@@ -12,6 +12,9 @@
  * way, and the cure. */
 must_check bool access_open_mem(pid_t pid, int *fd, pid_t *via, struct err *e);
 
+/* Fails: what was being looked at is no more, as it exited, or replaced itself by exec. */
+must_check bool access_lost(pid_t pid, struct err *e);
+
 /* kernel.yama.ptrace_scope; false: the kernel has no Yama, *scope is 0. */
 bool access_ptrace_scope(unsigned *scope);
 

@@ -22,6 +22,7 @@
 #include "mem/guard_int.h"
 
 #include "mem/cgroup_int.h"
+#include "mem/live_int.h"
 #include "mem/mem_int.h"
 #include "mem/proc_int.h"
 #include "mem/room_int.h"
@@ -46,8 +47,9 @@
 
 enum {
 	TICK_MS = 100,
-	BUSY_MS = 1500, /* to wait for a vfork in the target to end */
-	REAP_TRIES = 50,
+	BUSY_MS = 1500,  /* to wait for a vfork in the target to end */
+	REAP_MS = 30000, /* to wait for one that can reap: a vfork may last */
+	REAP_PAUSE_MS = 500,
 	CHILD_BORN_MS = 10000,
 	CHILD_DEAD_MS = 60000,
 	SPARE_BYTES = 8 << 20, /* less than this to its memory limit: end the child */
@@ -64,6 +66,8 @@ struct guard {
 	int events; /* a signalfd for SIGCHLD */
 	int target; /* pidfd, or -1 */
 	enum guard_state state;
+	struct frame_spots spots;
+	pid_t via;              /* the two as planned; after an exec, as they are then */
 	struct room main_stack; /* as it was before the last stop */
 	pid_t child;
 	uint64_t born;   /* clock */
@@ -162,15 +166,15 @@ static bool call_in_target(struct guard *g, struct injection *in, struct injecte
 	bool done;
 
 	in->seized = &g->seized;
-	in->spots = g->plan->spots;
+	in->spots = g->spots;
 	if (!in->spots.syscall_ret)
 		return fail(e, ERR_PROCESS, "it has no code to make a system call with");
-	in->memory = proc_open(g->plan->via, "mem", O_RDWR);
+	in->memory = proc_open(g->via, "mem", O_RDWR);
 	if (in->memory < 0)
 		return fail(e, ERR_PROCESS, "its memory cannot be written: %s",
 			    strerror(errno));
 	done = check_spots(in, e) &&
-	       room_choose(&g->seized, g->plan->via, g->main_stack, in, e) &&
+	       room_choose(&g->seized, g->via, g->main_stack, in, e) &&
 	       inject(in, out, e);
 	close(in->memory);
 	return done;
@@ -214,6 +218,14 @@ static bool target_gone(const struct guard *g)
 	return kill(g->plan->pid, 0) < 0 && errno == ESRCH;
 }
 
+/* Who waits for the child of a vfork cannot be stopped until that ends. */
+static bool hangs(pid_t tid)
+{
+	struct proc_status status;
+
+	return proc_status_read(tid, &status) && status.state == 'D';
+}
+
 static bool reap_by(struct guard *g, pid_t tid)
 {
 	struct injection in = {
@@ -224,31 +236,58 @@ static bool reap_by(struct guard *g, pid_t tid)
 	struct err ignored;
 	bool done;
 
-	if (in.args[0] == 0 || !seize_one(&g->seized, tid, &ignored))
+	if (in.args[0] == 0 || (!g->seized.running && hangs(tid)) ||
+	    !seize_one(&g->seized, tid, &ignored))
 		return false;
 	done = call_in_target(g, &in, &result, &ignored);
 	release_all(&g->seized);
 	return done && !zombie_pid(g);
 }
 
+/* By one thread or another. One that was caught and hangs all the same is waited for: given
+ * up, it would stand later on, and nobody would know. */
+static bool reap_once(struct guard *g)
+{
+	bool done = reap_by(g, g->plan->pid);
+	pid_t *tids;
+	size_t n;
+
+	if (done || g->seized.running || !proc_threads(g->plan->pid, &tids, &n))
+		return done;
+	for (size_t i = 0; i < n && i < 8 && !done && !g->seized.running; i++)
+		done = tids[i] != g->plan->pid && reap_by(g, tids[i]);
+	free(tids);
+	return done;
+}
+
+/* After an exec nothing is where it was. */
+static void look_again(struct guard *g)
+{
+	struct mem *running;
+	struct err ignored;
+
+	if (!mem_open_running(g->plan->pid, &running, &ignored))
+		return;
+	g->via = live_via(running);
+	if (!spots_find(running, &g->spots))
+		g->spots = (struct frame_spots){ 0 };
+	g->main_stack = room_main_stack(g->via);
+	mem_close(running);
+}
+
 static void reap_child(struct guard *g)
 {
-	struct timespec pause = { 0, TICK_MS * 1000000 };
+	uint64_t end = clock_ns() + (uint64_t)REAP_MS * 1000000;
+	uint64_t pause_ms = 10;
 
-	for (int try = 0; try < REAP_TRIES; try++) {
-		pid_t *tids;
-		size_t n;
-		bool done = false;
+	while (zombie_pid(g) && clock_ns() < end && !reap_once(g)) {
+		struct timespec pause = { 0, (long)pause_ms * 1000000 };
 
-		if (!zombie_pid(g) || reap_by(g, g->plan->pid) ||
-		    !proc_threads(g->plan->pid, &tids, &n))
-			return;
-		for (size_t i = 0; i < n && i < 8 && !done; i++)
-			done = tids[i] != g->plan->pid && reap_by(g, tids[i]);
-		free(tids);
-		if (done)
-			return;
+		if (g->seized.running)
+			continue;
 		nanosleep(&pause, NULL);
+		look_again(g);
+		pause_ms = min_u64(pause_ms + 5, REAP_PAUSE_MS);
 	}
 }
 
@@ -298,8 +337,7 @@ static bool do_stop(struct guard *g, struct err *e)
 	bool busy;
 
 	set_phase(g, PHASE_SEIZING);
-	g->main_stack =
-		room_main_stack(g->plan->via); /* dear, when there are many regions */
+	g->main_stack = room_main_stack(g->via); /* dear, when there are many regions */
 	while (!seize_all(&g->seized, &busy, e)) {
 		/* A thread still in our hands: only our end frees it. */
 		if (!busy || g->seized.running || clock_ns() > end)
@@ -314,6 +352,7 @@ static bool do_stop(struct guard *g, struct err *e)
 static bool do_nudge(struct guard *g, struct err *e)
 {
 	const struct guard_shared *shared = g->shared;
+	bool busy;
 
 	if (g->state != GUARD_STANDING)
 		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
@@ -323,9 +362,9 @@ static bool do_nudge(struct guard *g, struct err *e)
 		if (t)
 			t->is_nudged = shared->threads[i].is_busy;
 	}
-	if (!seized_nudge(&g->seized, e)) {
+	if (!seized_nudge(&g->seized, &busy, e)) {
 		g->state = GUARD_IDLE;
-		return false;
+		return busy && do_stop(g, e);
 	}
 	tell_threads(g);
 	return true;
@@ -427,6 +466,8 @@ static void watch(struct guard *g)
 		watch_standing(g);
 	else if (g->state == GUARD_CHILD)
 		watch_child(g);
+	else if (g->seized.running)
+		release_all(&g->seized);
 }
 
 static bool wait_command(struct guard *g, char *command)
@@ -436,7 +477,7 @@ static bool wait_command(struct guard *g, char *command)
 					 { .fd = g->events, .events = POLLIN },
 					 { .fd = g->target, .events = POLLIN } };
 		struct signalfd_siginfo ignored[8];
-		bool idle = g->state == GUARD_IDLE;
+		bool idle = g->state == GUARD_IDLE && !g->seized.running;
 
 		poll(fds, idle ? 1 : 3, idle ? -1 : TICK_MS);
 		if (fds[0].revents)
@@ -474,6 +515,8 @@ void guard_main(const struct guardian_plan *plan, struct guard_shared *shared, i
 	char command;
 
 	g.seized.pid = plan->pid;
+	g.spots = plan->spots;
+	g.via = plan->via;
 	harden(&g, tool);
 	while (wait_command(&g, &command)) {
 		bool end = command == GUARD_END;
@@ -534,6 +577,8 @@ void guard_bury(const struct guardian_plan *plan, struct guard_shared *shared)
 	uint64_t end = clock_ns() + (uint64_t)BURY_MS * 1000000;
 
 	g.seized.pid = plan->pid;
+	g.spots = plan->spots;
+	g.via = plan->via;
 	g.seized.tool_dead = true;
 	harden(&g, -1);
 	while (!g.child && clock_ns() < end - (uint64_t)(BURY_MS - FIND_MS) * 1000000) {

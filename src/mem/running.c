@@ -170,7 +170,7 @@ bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 	if (!live_read_regions(&r->mem, r->via, &r->names) ||
 	    !live_read_threads(&r->mem, pid)) {
 		mem_close(&r->mem);
-		return fail(e, ERR_PROCESS, "process %d has exited", (int)pid);
+		return access_lost(pid, e);
 	}
 	*out = &r->mem;
 	return true;

@@ -17,19 +17,29 @@
  * tried again when it has moved.
  *
  * SEIZE stops nobody, so all threads are seized before the first is interrupted.
+ *
+ * An exec by any thread ends all others, and waits until their tracer has heard of each
+ * death; SEIZE in turn waits for an exec to end. So whenever nothing comes, all that died are
+ * listened to, and SEIZE itself waits for a tick only. The thread that called exec goes on
+ * under the id of the main one, whose own death nobody is told of.
  */
 #include "mem/seize_int.h"
 
+#include "mem/access_int.h"
 #include "mem/frame_int.h"
 #include "mem/proc_int.h"
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum {
@@ -37,7 +47,7 @@ enum {
 	HANG_NS = 20000000, /* without progress: look whether a thread hangs */
 	NUDGE_NS = 20000,
 	TICK_US = 5000,
-	DYING_MS = 1000,
+	SILENT_TICKS = 4,
 	HANG_RELEASE_NS = 1000000000,
 	STOP_NS = 5000000000, /* and for threads that merely get no processor */
 };
@@ -66,6 +76,7 @@ static void forget_all(struct seized *s)
 	map_release(&s->by_tid);
 	s->n = 0;
 	s->running = 0;
+	s->replaced = false;
 }
 
 /* ---- events ---- */
@@ -96,6 +107,15 @@ static void read_registers(struct seized_thread *t)
 		ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs);
 }
 
+/* It stood, but does so no more. */
+static void thread_runs(struct seized *s, struct seized_thread *t)
+{
+	if (t->stopped || t->gone)
+		s->running++;
+	t->stopped = false;
+	t->gone = false;
+}
+
 /* On its way to the stop; see the table above. */
 static void thread_event(struct seized *s, struct seized_thread *t, int status)
 {
@@ -107,11 +127,13 @@ static void thread_event(struct seized *s, struct seized_thread *t, int status)
 	}
 	if (is_stop_event(status)) {
 		t->group_stopped = sig != SIGTRAP;
-		s->running -= !t->stopped;
+		thread_runs(s, t);
+		s->running--;
 		t->stopped = true;
 		read_registers(t);
 		return;
 	}
+	thread_runs(s, t);
 	ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
 	ptrace(PTRACE_CONT, t->tid, 0, status >> 16 ? 0 : (long)sig);
 }
@@ -120,15 +142,26 @@ static void thread_event(struct seized *s, struct seized_thread *t, int status)
  * Waiting sleeps in waitpid() for just one thread: that wakes us once, when that thread is
  * there, and costs the same however many there are (waiting for any of n looks at all n).
  * A timer interrupts it every few milliseconds, so that nothing can make us wait for ever.
+ *
+ * The kernel starts a SEIZE over that waits for an exec to end: rip is back at its `syscall`
+ * then. It is to return EINTR instead, as waitpid() does.
  */
-static void on_tick(int sig)
+static void on_tick(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
+	static const uint8_t call[] = { 0x0f, 0x05 };
+	greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)sig, (void)info;
+	if (g[REG_RAX] == SYS_ptrace && g[REG_RDI] == PTRACE_SEIZE &&
+	    memcmp((const void *)(uintptr_t)g[REG_RIP], call, sizeof(call)) == 0) {
+		g[REG_RIP] += (greg_t)sizeof(call);
+		g[REG_RAX] = -EINTR;
+	}
 }
 
 static void tick(bool on)
 {
-	struct sigaction action = { .sa_handler = on_tick };
+	struct sigaction action = { .sa_sigaction = on_tick, .sa_flags = SA_SIGINFO };
 	long us = on ? TICK_US : 0;
 	struct itimerval timer = { { 0, us }, { 0, us } };
 	sigset_t set;
@@ -160,16 +193,52 @@ static bool tool_dies(struct seized *s)
 	return true;
 }
 
-/* On its way to the stop, one tick at most. False: it said nothing. */
-static bool thread_wait_tick(struct seized *s, struct seized_thread *t)
+/* Hears whoever has something to say. */
+static bool hear_all(struct seized *s)
 {
+	bool any = false;
+	int status;
+	pid_t tid;
+
+	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
+		struct seized_thread *t = seized_find(s, tid);
+
+		thread_event(s, t ? t : thread_add(s, tid), status);
+		any = true;
+	}
+	return any;
+}
+
+static bool is_dead(pid_t tid)
+{
+	struct proc_status status;
+
+	return !proc_status_read(tid, &status) || status.state == 'Z' ||
+	       status.state == 'X';
+}
+
+/* Thread number i, on its way to the stop, one tick at most. False: nobody said anything. */
+static bool thread_wait_tick(struct seized *s, size_t i)
+{
+	struct seized_thread *t = &s->threads[i];
 	int status, said = wait_one_tick(t->tid, &status);
 
-	if (said > 0)
+	if (said > 0) {
 		thread_event(s, t, status);
-	else if (said < 0)
+		return true;
+	}
+	if (said < 0) {
+		s->replaced = true; /* nobody dies unheard, but by exec */
 		thread_gone(s, t);
-	return said != 0;
+		return true;
+	}
+	if (hear_all(s))
+		return true;
+	/* A main thread that ended before the others says nothing until they have. */
+	if (++s->threads[i].silent < SILENT_TICKS || !is_dead(s->threads[i].tid))
+		return false;
+	thread_gone(s, &s->threads[i]);
+	return true;
 }
 
 int pid_wait(pid_t pid, unsigned ms, int *event)
@@ -205,23 +274,27 @@ static bool seize_refused(struct seized *s, pid_t tid, struct err *e)
 
 	if (!proc_status_read(tid, &status) || status.state == 'Z' || status.state == 'X')
 		return true;
-	if (status.tracer && status.tracer != getpid())
+	if (status.tracer == getpid()) {
+		/* One that took over this id by exec. */
+		thread_add(s, tid);
+		return true;
+	}
+	if (status.tracer)
 		return fail(e, ERR_PROCESS,
 			    "process %d is traced by another process, %d\n"
 			    "end that tracer, or look with --mode=nostop",
 			    (int)s->pid, (int)status.tracer);
+	if (proc_status_read(getpid(), &status) &&
+	    (status.cap_effective >> CAP_SYS_PTRACE & 1))
+		return access_lost(s->pid, e);
 	return fail(e, ERR_PROCESS,
 		    "not allowed to stop process %d\n"
 		    "run as the same user or root, with CAP_SYS_PTRACE",
 		    (int)s->pid);
 }
 
-static bool seize_thread(struct seized *s, pid_t tid, struct err *e)
+static bool seize_failed(struct seized *s, pid_t tid, struct err *e)
 {
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) == 0) {
-		thread_add(s, tid);
-		return true;
-	}
 	if (errno == ESRCH)
 		return true;
 	if (errno == EPERM)
@@ -230,20 +303,34 @@ static bool seize_thread(struct seized *s, pid_t tid, struct err *e)
 		    (int)s->pid, strerror(errno));
 }
 
+static bool seize_thread(struct seized *s, pid_t tid, struct err *e)
+{
+	while (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0) {
+		if (errno != EINTR)
+			return seize_failed(s, tid, e);
+		hear_all(s); /* whom the exec waits for */
+		if (tool_dies(s))
+			return fail(e, ERR_PROCESS, "the tool is gone");
+	}
+	if (!seized_find(s, tid))
+		thread_add(s, tid);
+	return true;
+}
+
 static bool seize_new(struct seized *s, struct err *e)
 {
 	pid_t *tids;
 	size_t n;
+	bool done = true;
 
 	if (!proc_threads(s->pid, &tids, &n))
 		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
-	for (size_t i = 0; i < n; i++)
-		if (!seized_find(s, tids[i]) && !seize_thread(s, tids[i], e)) {
-			free(tids);
-			return false;
-		}
+	tick(true);
+	for (size_t i = 0; i < n && done; i++)
+		done = seized_find(s, tids[i]) || seize_thread(s, tids[i], e);
+	tick(false);
 	free(tids);
-	return true;
+	return done;
 }
 
 static bool somebody_hangs(const struct seized *s, struct err *e)
@@ -279,7 +366,7 @@ static bool wait_for_each(struct seized *s, bool *busy, struct err *e)
 			i++;
 			continue;
 		}
-		if (thread_wait_tick(s, &s->threads[i])) {
+		if (thread_wait_tick(s, i)) {
 			progress = clock_ns();
 			continue;
 		}
@@ -316,6 +403,24 @@ static bool has_threads(const struct seized *s)
 	return false;
 }
 
+/* Not one of those that we brought to stand, and not what was looked at before. */
+static bool is_replaced(struct seized *s)
+{
+	struct seized_thread *t = seized_find(s, s->pid);
+	struct user_regs_struct regs;
+
+	if (t && t->stopped && ptrace(PTRACE_GETREGS, t->tid, 0, &regs) < 0) {
+		thread_runs(s, t);
+		s->replaced = true;
+	}
+	return s->replaced;
+}
+
+static bool all_stand(struct seized *s, struct err *e)
+{
+	return (!is_replaced(s) && has_threads(s)) || access_lost(s->pid, e);
+}
+
 static bool stop_passes(struct seized *s, bool *busy, struct err *e)
 {
 	size_t known;
@@ -325,8 +430,7 @@ static bool stop_passes(struct seized *s, bool *busy, struct err *e)
 		if (!seize_new(s, e))
 			return false;
 		if (s->n == known && pass > 0)
-			return has_threads(s) ||
-			       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+			return all_stand(s, e);
 		if (!s->since)
 			s->since = clock_ns();
 		for (size_t i = known; i < s->n; i++)
@@ -369,12 +473,11 @@ static void run_on(struct seized *s)
 			ptrace(PTRACE_INTERRUPT, s->threads[i].tid, 0, 0);
 }
 
-bool seized_nudge(struct seized *s, struct err *e)
+bool seized_nudge(struct seized *s, bool *busy, struct err *e)
 {
-	bool busy;
-
+	*busy = false;
 	run_on(s);
-	if (!wait_until_all_stand(s, &busy, e) || !stop_passes(s, &busy, e)) {
+	if (!wait_until_all_stand(s, busy, e) || !stop_passes(s, busy, e)) {
 		release_all(s);
 		return false;
 	}
@@ -385,30 +488,33 @@ bool seize_one(struct seized *s, pid_t tid, struct err *e)
 {
 	bool busy, stands;
 
-	forget_all(s);
-	if (!seize_thread(s, tid, e))
-		return false;
-	if (s->n == 0)
-		return fail(e, ERR_PROCESS, "thread %d has exited", (int)tid);
-	s->since = clock_ns();
-	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	stands = wait_until_all_stand(s, &busy, e) && !s->threads[0].gone;
-	if (!stands)
+	if (!s->running) {
+		forget_all(s);
+		tick(true);
+		stands = seize_thread(s, tid, e);
+		tick(false);
+		if (!stands)
+			return false;
+		if (s->n == 0)
+			return fail(e, ERR_PROCESS, "thread %d has exited", (int)tid);
+		s->since = clock_ns();
+		ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	}
+	stands = wait_until_all_stand(s, &busy, e) && s->threads[0].stopped;
+	if (!stands && !s->running)
 		release_all(s);
 	return stands;
 }
 
-static void release_thread(struct seized_thread *t)
+/* Who cannot be detached was killed, and is heard once more, or goes on under this id since
+ * an exec. */
+static void release_thread(struct seized *s, struct seized_thread *t)
 {
-	int last_words;
-
 	if (!t->has_regs)
 		read_registers(t);
-	if (ptrace(PTRACE_DETACH, t->tid, 0, 0) < 0 &&
-	    pid_wait(t->tid, DYING_MS, &last_words) < 0)
-		errno = 0; /* killed: its parent hears of it when its tracer has */
-	t->stopped = false;
-	t->gone = true;
+	thread_runs(s, t);
+	if (ptrace(PTRACE_DETACH, t->tid, 0, 0) == 0)
+		thread_gone(s, t);
 }
 
 /* One that has not stopped yet cannot be detached: it is let go the moment it does. */
@@ -417,14 +523,12 @@ static void release_hanging(struct seized *s)
 	uint64_t end = clock_ns() + HANG_RELEASE_NS;
 
 	for (size_t i = 0; i < s->n && clock_ns() < end;) {
-		struct seized_thread *t = &s->threads[i];
-
 		tick(true);
-		if (is_on_its_way(t) && !thread_wait_tick(s, t))
+		if (is_on_its_way(&s->threads[i]) && !thread_wait_tick(s, i))
 			continue;
-		if (t->stopped)
-			release_thread(t);
-		i += !is_on_its_way(t);
+		if (s->threads[i].stopped)
+			release_thread(s, &s->threads[i]);
+		i += !is_on_its_way(&s->threads[i]);
 	}
 	tick(false);
 }
@@ -434,7 +538,7 @@ void release_all(struct seized *s)
 	/* The main thread last: a dead one is heard of only after the others. */
 	for (size_t i = s->n; i-- > 0;)
 		if (s->threads[i].stopped)
-			release_thread(&s->threads[i]);
+			release_thread(s, &s->threads[i]);
 	if (s->since)
 		s->paused += clock_ns() - s->since;
 	s->since = 0;

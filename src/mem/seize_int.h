@@ -13,6 +13,7 @@ struct seized_thread {
 	bool stopped, gone;
 	bool is_nudged;     /* to run on a little */
 	bool group_stopped; /* the process was stopped already, by SIGSTOP or the like */
+	uint8_t silent;     /* ticks that it was waited for in vain */
 	bool has_regs;      /* regs are its own, as they will be when it goes on */
 	struct user_regs_struct regs;
 };
@@ -25,6 +26,7 @@ struct seized {
 	size_t n, cap;
 	struct map by_tid; /* tid -> index */
 	size_t running;    /* threads that are neither stopped nor gone */
+	bool replaced;     /* another program, by exec, since it was seized */
 	uint64_t since;    /* clock of the first interrupt; 0: nothing stands */
 	uint64_t paused;   /* nanoseconds it stood before that, in all */
 };
@@ -33,9 +35,11 @@ struct seized {
  * `busy` then tells that some thread hung in the kernel (vfork), and a later try may work. */
 must_check bool seize_all(struct seized *s, bool *busy, struct err *e);
 /* Those of the threads that stand that are marked is_nudged run for some microseconds, and
- * all stand again, also those that were born then. False: not so, and all run. */
-must_check bool seized_nudge(struct seized *s, struct err *e);
-/* One thread only, of a running process. */
+ * all stand again, also those that were born then. False: not so, and all run; `busy` as
+ * above. */
+must_check bool seized_nudge(struct seized *s, bool *busy, struct err *e);
+/* One thread only, of a running process. False and s->running: it hangs in the kernel, and
+ * is still ours; it has to be called again, for no other thread, until it stands. */
 must_check bool seize_one(struct seized *s, pid_t tid, struct err *e);
 void release_all(struct seized *s);
 

@@ -157,7 +157,7 @@ static bool snapshot_account(struct mem *m, struct err *e)
 		return false;
 	}
 	if (!live_account(m, s->via, e))
-		return false;
+		return access_lost(s->pid, e);
 	/* A fork maps few pages of files: theirs are the target's own. */
 	if (m->mode == MODE_FORK)
 		live_scan_pages(m, s->via, is_not_anon);
@@ -196,7 +196,7 @@ static bool find_out(struct snapshot *s, const struct mem *running, bool may_for
 {
 	*b = (struct before){ 0 };
 	if (!smaps_read(s->via, &b->smaps))
-		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+		return access_lost(s->pid, e);
 	if (!may_fork)
 		return true;
 	access_fork_verdict(s->pid, &b->smaps, running, &b->fork);
@@ -227,8 +227,7 @@ static bool read_standing(struct snapshot *s, struct err *e)
 	s->fd = -1;
 	if (!access_open_mem(s->pid, &s->fd, &s->via, e))
 		return false;
-	return live_read_regions(&s->mem, s->via, &s->names) ||
-	       fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+	return live_read_regions(&s->mem, s->via, &s->names) || access_lost(s->pid, e);
 }
 
 static bool ask_quiet(struct snapshot *s, const struct mem_live_options *o)
@@ -398,7 +397,7 @@ static bool take_still(struct snapshot *s, const struct mem_live_options *o,
 			    "process %d cannot be forked: it is %s\nuse --mode=freeze",
 			    (int)s->pid, why);
 	if (!read_standing(s, e) || !live_read_threads(&s->mem, s->pid))
-		return fail(e, ERR_PROCESS, "process %d has exited", (int)s->pid);
+		return access_lost(s->pid, e);
 	s->held = true;
 	s->mem.mode = MODE_FREEZE;
 	s->mem.attempts = 1;

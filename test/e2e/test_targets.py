@@ -189,6 +189,36 @@ def test_a_filter_that_comes_during_the_read(odd):
     assert children(target.pid) == []
 
 
+def test_a_vfork_that_comes_during_the_read(odd):
+    target = odd("told")
+    with held(target.pid, "fork"):
+        target.tell("vfork")
+        state_settles(target.pid, "D")
+    took = int(target.line().removeprefix("vfork "))
+    assert 1500 <= took < 1700
+    unharmed(target)
+    assert children(target.pid) == []
+
+
+def test_replaced_by_another_program(odd):
+    """exec by any of its threads, at any moment: no stall, and true words."""
+    target = odd("exec")
+    for mode in ("auto", "freeze"):
+        done = subprocess.run([HARM, "try", str(target.pid), mode, "200"], text=True,
+                              capture_output=True, timeout=250)
+        assert done.returncode == 0, done.stdout + done.stderr
+        taken, slowest = re.search(r"^taken (\d+), slowest (\d+) ms", done.stdout,
+                                   re.M).groups()
+        why = set(re.findall(r"^refused: (.*)", done.stdout, re.M))
+        print(mode, taken, slowest, why)
+        assert target.is_alive()
+        assert int(slowest) < 1000
+        assert int(taken) > 0
+        assert all(re.search("replaced|copy", w)
+                   for w in why), why
+    assert children(target.pid) == []
+
+
 def test_its_system_calls_are_dispatched_to_itself(odd):
     """As Wine does: a call by our hand would be one more signal, and that is death."""
     target = odd("dispatch")
