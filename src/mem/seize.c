@@ -193,19 +193,17 @@ static bool tool_dies(struct seized *s)
 	return true;
 }
 
-/* Hears whoever has something to say. */
+/* Hears whoever has something to say, but not the child of the target that we may have. */
 static bool hear_all(struct seized *s)
 {
 	bool any = false;
 	int status;
-	pid_t tid;
 
-	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
-		struct seized_thread *t = seized_find(s, tid);
-
-		thread_event(s, t ? t : thread_add(s, tid), status);
-		any = true;
-	}
+	for (size_t i = 0; i < s->n; i++)
+		if (waitpid(s->threads[i].tid, &status, __WALL | WNOHANG) > 0) {
+			thread_event(s, &s->threads[i], status);
+			any = true;
+		}
 	return any;
 }
 
