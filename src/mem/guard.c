@@ -52,6 +52,7 @@ enum {
 	REAP_PAUSE_MS = 500,
 	CHILD_BORN_MS = 10000,
 	CHILD_DEAD_MS = 60000,
+	MAX_CHILD_S = 600,
 	SPARE_BYTES = 8 << 20, /* less than this to its memory limit: end the child */
 	BURY_MS = 10000,
 	FIND_MS = 300,
@@ -439,6 +440,7 @@ static void watch_standing(struct guard *g)
 static void watch_child(struct guard *g)
 {
 	uint64_t age_s = (clock_ns() - g->born) / 1000000000;
+	uint64_t max_s = g->plan->max_child_s ? g->plan->max_child_s : MAX_CHILD_S;
 	struct proc_status child;
 
 	if (target_gone(g)) {
@@ -447,9 +449,9 @@ static void watch_child(struct guard *g)
 		   child.state == 'X') {
 		lose(g, "the copy of the process that we read was killed\n"
 			"(out of memory?); try --mode=freeze");
-	} else if (g->plan->max_child_s && age_s >= g->plan->max_child_s) {
-		lose(g, "the copy of the process that we read grew too old "
-			"(--max-child)");
+	} else if (age_s >= max_s) {
+		lose(g, "the copy of the process that we read grew too old, so that was "
+			"ended\ntry --mode=freeze");
 	} else if (cgroup_headroom(g->plan->pid) < SPARE_BYTES) {
 		lose(g,
 		     "the process ran short of memory while its copy was read, so that "

@@ -107,7 +107,7 @@ struct mem_live_options {
 	enum snapshot_mode mode;
 	mem_quiet_fn *is_quiet; /* may be NULL */
 	void *quiet_context;
-	unsigned max_child_s;    /* the child is ended at this age; 0: never */
+	unsigned max_child_s;    /* the child is ended at this age; 0: 600 */
 	struct mem_probe *probe; /* NULL in real life */
 };
 
