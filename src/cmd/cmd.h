@@ -54,7 +54,8 @@ struct shared_args {
 	bool json, csv, exact, strict;
 	uint64_t limit;
 	const char *sort;
-	int mode; /* enum snapshot_mode */
+	int mode;           /* enum snapshot_mode */
+	uint64_t max_child; /* seconds; 0: the default */
 };
 
 struct context {

@@ -44,6 +44,10 @@ static const struct opt live_opts[] = {
 	OPT_ENUM(0, "mode", struct shared_args, mode, "MODE", mode_words,
 		 "how to read a running process: from a fork of it, frozen while it is "
 		 "read, without stopping it (torn), or what is safest here (auto)"),
+	OPT_UINT(0, "max-child", struct shared_args, max_child, "SECONDS",
+		 "how long a fork may live to be read; then it is ended, and the answer "
+		 "is "
+		 "an error (600)"),
 };
 
 const struct command *command_find(const struct command *const *commands,
@@ -93,6 +97,7 @@ bool context_open(struct context *cx, const char *target,
 	if (cx->model)
 		return true;
 	o.mode = (enum snapshot_mode)cx->shared.mode;
+	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.progress = &progress;
 	ok = collect_target(target, &o, &cx->model, e);
 	progress_end(&progress);

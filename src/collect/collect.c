@@ -91,7 +91,8 @@ static bool look_at_running(struct collection *c, struct err *e)
 
 static bool take_snapshot(struct collection *c, struct err *e)
 {
-	struct mem_live_options o = { .mode = c->options->mode };
+	struct mem_live_options o = { .mode = c->options->mode,
+				      .max_child_s = c->options->max_child_s };
 
 	if (c->places) {
 		o.is_quiet = heap_is_quiet;
@@ -143,6 +144,7 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	struct scan s = { .previews = c->options->previews,
 			  .edges = c->options->edges,
 			  .progress = c->options->progress };
+	struct err lost;
 	bool ok;
 
 	if (!take_snapshot(c, e))
@@ -151,8 +153,11 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 	if (wants_bytes(c))
 		copy_bytes(c->mem, c->options->bytes, c->model);
 	mem_release(c->mem);
-	if (ok && !wants_bytes(c) && !mem_account(c->mem, e))
+	/* That the target was lost explains best why its heap could not be read. */
+	if (!wants_bytes(c) && !mem_account(c->mem, &lost)) {
+		*e = lost;
 		ok = false;
+	}
 	if (ok) {
 		scan_name_types(&s, c->vtables, c->model);
 		scan_build_blocks(&s, c->model);

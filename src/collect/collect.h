@@ -17,8 +17,9 @@ struct byte_range {
 
 struct collect_options {
 	enum snapshot_mode mode;
-	bool previews; /* fill m->previews */
-	bool edges;    /* fill m->edge_first and m->edge_to */
+	unsigned max_child_s; /* a fork is ended at this age; 0: 600 */
+	bool previews;        /* fill m->previews */
+	bool edges;           /* fill m->edge_first and m->edge_to */
 	struct byte_range
 		bytes; /* .len > 0: keep them, m->bytes; the heap is not walked */
 	struct progress *progress; /* told how far it is; may be NULL */

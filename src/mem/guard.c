@@ -451,7 +451,7 @@ static void watch_child(struct guard *g)
 			"(out of memory?); try --mode=freeze");
 	} else if (age_s >= max_s) {
 		lose(g, "the copy of the process that we read grew too old, so that was "
-			"ended\ntry --mode=freeze");
+			"ended\ngive it longer with --max-child, or try --mode=freeze");
 	} else if (cgroup_headroom(g->plan->pid) < SPARE_BYTES) {
 		lose(g,
 		     "the process ran short of memory while its copy was read, so that "

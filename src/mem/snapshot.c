@@ -311,7 +311,8 @@ static bool read_child(struct snapshot *s, pid_t child, struct err *e)
 	s->mem.mode = MODE_FORK;
 	s->fd = proc_open(child, "mem", 0);
 	if (s->fd < 0)
-		return fail(e, ERR_PROCESS,
+		return guardian_end(s->guardian, e) &&
+		       fail(e, ERR_PROCESS,
 			    "the copy of process %d was killed before it was read",
 			    (int)s->pid);
 	live_scan_pages(&s->mem, child, is_child_anon);

@@ -348,3 +348,22 @@ def test_version(heapsift):
     assert heapsift("--version").out == f"heapsift {version}\n"
     assert heapsift("-V").out == f"heapsift {version}\n"
     assert heapsift().out == heapsift("help").out == heapsift("--help").out
+
+
+def test_a_fork_that_grows_too_old_is_ended(start):
+    """The tool is held up while it reads: the copy must not live on for long."""
+    target = start("/usr/bin/python3", "-c",
+                   "x = [bytes(2000) for i in range(150000)]\nprint('ready', flush=True)\n"
+                   "import time; time.sleep(100)")
+    children = f"/proc/{target.pid}/task/{target.pid}/children"
+    tool = subprocess.Popen([HEAPSIFT, "top", str(target.pid), "--mode=fork", "--max-child=1"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not open(children).read() and tool.poll() is None:
+        time.sleep(0.001)
+    tool.send_signal(signal.SIGSTOP)
+    time.sleep(1.6)
+    assert open(children).read() == ""
+    tool.send_signal(signal.SIGCONT)
+    out, err = tool.communicate(timeout=30)
+    assert (tool.returncode, out) == (3, "")
+    assert "too old" in err and "--max-child" in err
