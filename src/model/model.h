@@ -249,8 +249,6 @@ static inline uint64_t block_footprint(const struct model *m, size_t block)
 size_t model_block_at(const struct model *m, taddr at);
 
 const char *block_state_name(enum block_state state);
-const char *region_kind_name(enum region_kind kind);
-const char *page_state_name(enum page_state state);
 const char *snapshot_mode_name(enum snapshot_mode mode);
 const char *severity_name(enum severity severity);
 const char *target_kind_name(enum target_kind kind);

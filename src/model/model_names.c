@@ -13,21 +13,6 @@ const char *block_state_name(enum block_state state)
 	return NAME_OF(names, state);
 }
 
-const char *region_kind_name(enum region_kind kind)
-{
-	static const char *const names[] = { "anonymous", "heap",   "mmapped", "stack",
-					     "file",      "shared", "special" };
-
-	return NAME_OF(names, kind);
-}
-
-const char *page_state_name(enum page_state state)
-{
-	static const char *const names[] = { "resident", "file", "zero", "swapped" };
-
-	return NAME_OF(names, state);
-}
-
 const char *snapshot_mode_name(enum snapshot_mode mode)
 {
 	static const char *const names[] = { "auto", "fork", "freeze", "nostop" };
