@@ -8,11 +8,12 @@
 
 #include "model/model.h"
 
-/* ---- top: blocks in use by what they are ---- */
+/* ---- top: nodes by what they are ---- */
 
 struct top_row {
 	uint32_t type; /* row of m->types */
 	uint64_t count, size, footprint;
+	uint64_t retained, retained_footprint; /* of the set: nothing counted twice */
 };
 
 struct top {
@@ -59,5 +60,87 @@ struct summary {
 
 void summary_build(const struct model *m, struct summary *out);
 void summary_release(struct summary *s);
+
+/* ---- the graph: who keeps what alive (dominators.c, retained.c) ---- */
+
+/*
+ * A node's dominator is the last thing that all paths from the roots to it pass: when that
+ * goes, the node goes. Its retained size is its own size and those of all it dominates.
+ *
+ * The first level below the top are the groups of roots; what two groups hold hangs on the
+ * top itself (group row 0). What no root reaches hangs on group row 1, and its references
+ * into what is reached count for nothing. Weak edges never count.
+ *
+ * Fills m->dominators and the derived columns of m->groups, unless they are there already
+ * (a snapshot file that has them). m has edge_first, groups (rows 0 and 1 at least) and
+ * roots. Near-linear, no recursion, on `workers` cores where it helps.
+ */
+void dominators_build(struct model *m, unsigned workers);
+
+/* Where a node or group stands among dominators: nodes + g is groups row g. */
+static inline bool dominator_is_group(const struct model *m, uint32_t d)
+{
+	return d >= node_count(m);
+}
+
+/* The nodes that each dominator holds directly, the largest retained first. */
+struct dominator_tree {
+	uint64_t *first; /* of nodes + groups + 1 */
+	uint32_t *children;
+};
+void dominator_tree_build(const struct model *m, struct dominator_tree *out);
+void dominator_tree_release(struct dominator_tree *t);
+
+/* Edges the other way round: those into node n are from[first[n] .. first[n + 1]), each a
+ * row of edge_to (its source is found by edge_source). */
+struct referrers {
+	uint64_t *first;
+	uint32_t *from; /* the node each comes from */
+	uint64_t *edge; /* its row of m->edge_to */
+};
+void referrers_build(const struct model *m, struct referrers *out);
+void referrers_release(struct referrers *r);
+
+/* What an edge is called: ".name", "[3]", "['key']", "key", "__dict__", … Appends. */
+void edge_label(const struct model *m, uint32_t source, uint64_t edge, struct buf *out);
+/* What a node says: its value, or for containers and instances something made of its type
+ * and its first edges, at most some 60 characters. Appends. */
+void node_value(const struct model *m, uint32_t node, struct buf *out);
+
+/* ---- why: the paths that keep a node alive ---- */
+
+struct why_step {
+	uint32_t node;
+	uint64_t edge; /* from the step before; of the first step NO_EDGE: the root's */
+};
+#define NO_EDGE UINT64_MAX
+
+struct why_path {
+	uint32_t root; /* row of m->roots; NO_NODE: none, the first step is unreached */
+	struct why_step *steps;
+	size_t nsteps;
+	bool certain, weak;
+};
+
+struct why {
+	struct why_path *paths; /* certain first, then short; one per root name */
+	size_t n;
+	uint64_t in_edges;
+	/* Above 1,000 in-edges: how many come by kind of source and label. */
+	struct why_group {
+		uint32_t type;
+		uint16_t label;
+		uint64_t count;
+	} * groups;
+	size_t ngroups;
+	bool is_immortal;
+};
+void why_build(const struct model *m, uint32_t node, size_t max_paths, struct why *out);
+void why_release(struct why *w);
+
+/* References to an object that nobody in the graph accounts for: its count less the edges
+ * and roots that lead to it; 0 for what is not counted. */
+uint64_t node_unexplained(const struct model *m, const struct referrers *r,
+			  uint32_t node);
 
 #endif

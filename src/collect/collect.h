@@ -19,7 +19,8 @@ struct collect_options {
 	enum snapshot_mode mode;
 	unsigned max_child_s; /* a fork is ended at this age; 0: 600 */
 	bool previews;        /* fill m->previews */
-	bool edges;           /* fill m->edge_first and m->edge_to */
+	bool edges;           /* fill m->edge_first and m->edge_to, groups and roots */
+	bool values;          /* fill m->objects.value */
 	struct byte_range
 		bytes; /* .len > 0: keep them, m->bytes; the heap is not walked */
 	struct progress *progress; /* told how far it is; may be NULL */

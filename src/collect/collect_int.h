@@ -119,4 +119,60 @@ void build_threads(const struct mem *mem, struct model *m);
 void build_layout(const struct mem *mem, const struct module_set *modules,
 		  struct model *m);
 
+/* ---- objects of interpreters (objects.c and its kin) ---- */
+
+/*
+ * Objects become rows in three steps. objects_read (memory is readable): slabs tell which
+ * blocks are objects, each object tells its references and parts; what lies outside the
+ * slabs is read as it is met, until nothing new comes. objects_build (after
+ * scan_build_blocks): m's pools, slabs, objects, large, parts, labels, types; blocks.owner
+ * of malloc's blocks that belong to objects or hold pools; certain edges into edge_first
+ * and edge_to (rows of objects only); python's groups and roots. Then edges_build adds what
+ * is possible.
+ */
+struct object_walk;
+
+/* A word of an object whose layout is not known. */
+struct possible_word {
+	uint32_t object; /* row, after objects_build */
+	bool is_root;    /* then object is the row of m->roots it belongs to */
+	uint64_t word;
+};
+
+struct object_walk *object_walk_new(struct python *py, const struct collect_options *o);
+void objects_read(struct object_walk *w);
+void objects_build(struct object_walk *w, struct model *m);
+/* By object; valid until object_walk_free. */
+size_t objects_possible(const struct object_walk *w, const struct possible_word **out);
+/* How many certain edges and roots lead to each object; grows as roots are added. */
+uint32_t *objects_in_edges(struct object_walk *w);
+void object_walk_free(struct object_walk *w);
+
+/* The row of this group, added if it is new; rows 0 and 1 always are. */
+uint32_t group_row(struct model *m, enum group_kind kind, struct str name);
+void root_add(struct model *m, uint32_t group, enum root_kind kind, struct str name,
+	      uint32_t node, bool certain, taddr addr);
+
+/* ---- what the target holds besides its heap (roots.c) ---- */
+
+/*
+ * Words of stacks (from sp - 128 up), registers, TLS, data and bss of mapped files that fall
+ * among blocks and pools, kept while memory is readable; own ranges of interpreters and of
+ * the allocator, and memory of objects, are left out. After objects_build they become
+ * possible roots by the same test as possible edges.
+ */
+struct root_scan;
+struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules,
+				 const struct python *py);
+void root_scan_free(struct root_scan *r);
+
+/*
+ * Words become edges and roots: those of blocks nobody claims, of objects of unknown layout
+ * (w may be NULL: no interpreter), of the target's own memory (r). A word that leads to a
+ * mortal object counts only while more references to it are counted than are certain.
+ * Makes edge_first and edge_to complete, sorts groups and roots.
+ */
+void edges_build(struct scan *s, struct object_walk *w, struct root_scan *r,
+		 const struct module_set *modules, struct model *m);
+
 #endif

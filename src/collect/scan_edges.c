@@ -289,7 +289,7 @@ void scan_build_edges(struct scan *s, struct model *m)
 	model_table_resize(m, &model_tables[TABLE_edge_to], total);
 	total = 0;
 	for (size_t i = 0; i < s->nsegments; i++) {
-		move_edges(s->segments[i], m->edge_to.block + total);
+		move_edges(s->segments[i], m->edge_to.node + total);
 		total += s->segments[i]->nwords;
 	}
 }

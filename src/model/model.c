@@ -123,6 +123,7 @@ void model_free(struct model *m)
 	free(m->strings.end);
 	map_release(&m->strings.by_hash);
 	map_release(&m->type_by_words);
+	map_release(&m->label_by_name);
 	free(m);
 }
 
@@ -198,6 +199,31 @@ uint32_t model_type(struct model *m, struct str domain, struct str kind,
 	m->types.detail[row] = t;
 	map_set(&m->type_by_words, hash, row);
 	return row;
+}
+
+static uint16_t label_add(struct model *m, enum label_kind kind, uint32_t name)
+{
+	size_t row = model_labels_add(m);
+
+	m->labels.kind[row] = (uint8_t)kind;
+	m->labels.name[row] = name;
+	return (uint16_t)row;
+}
+
+uint16_t model_label(struct model *m, enum label_kind kind, struct str name)
+{
+	uint32_t row, text = model_intern(m, name);
+	uint64_t key = (uint64_t)text << 8 | kind;
+
+	for (uint32_t k = 0; m->labels.n <= LABEL_WEAK && k <= LABEL_WEAK; k++)
+		label_add(m, (enum label_kind)k, 0);
+	if (text == 0 || m->labels.n > UINT16_MAX)
+		return (uint16_t)kind;
+	if (map_find(&m->label_by_name, key, &row))
+		return (uint16_t)row;
+	row = label_add(m, kind, text);
+	map_set(&m->label_by_name, key, row);
+	return (uint16_t)row;
 }
 
 size_t model_block_at(const struct model *m, taddr at)

@@ -43,6 +43,56 @@ enum page_state {
 	PAGE_SWAPPED,
 };
 
+/*
+ * Words of the graph. A NODE is a thing with an identity: a Python object (a row of
+ * `objects`), or a used block of malloc's that nobody claims (a row of `blocks`). Their
+ * numbers follow each other: node n < objects.n is objects row n, node objects.n + b is
+ * blocks row b. Free blocks, and blocks that belong to an object or hold a pool, have a
+ * number too but are no nodes: node_is_there. A PART is memory that one object owns: list
+ * items, a dict's table. A POOL is memory that another allocator cuts up: an obmalloc
+ * arena; it is cut into SLABS, runs of equal blocks (CPython's word for a slab is pool).
+ */
+enum { NO_NODE = UINT32_MAX };
+
+enum label_kind {
+	LABEL_POSSIBLE,  /* a word that is the node's address */
+	LABEL_INTERIOR,  /* a word that points into the node, or into a part of it */
+	LABEL_FIELD,     /* by name: __dict__, tb_frame, cell */
+	LABEL_ATTRIBUTE, /* by name: .name of an instance or module */
+	LABEL_ITEM,      /* [i]; i counts the source's item labels before this one */
+	LABEL_KEY,       /* a dict's key */
+	LABEL_VALUE,     /* ['key'], of the key that the edge before this one leads to */
+	LABEL_ELEMENT,   /* of a set, or of anything whose order means nothing */
+	LABEL_LOCAL,     /* by name: a local variable of a generator or frame object */
+	LABEL_WEAK,      /* by name; keeps nothing alive */
+};
+
+enum group_kind {            /* of roots */
+		  ROOTS_ALL, /* row 0: the top of the dominator tree, holds all that is reached */
+		  ROOTS_UNREACHED, /* row 1: holds what no root reaches */
+		  ROOTS_INTERPRETER,
+		  ROOTS_MODULE,  /* name: the Python module's */
+		  ROOTS_THREAD,  /* name: "1234 (worker)" */
+		  ROOTS_GLOBALS, /* name: the mapped file's, without its folder */
+};
+
+enum root_kind {
+	ROOT_FIELD,  /* of the interpreter or a thread state */
+	ROOT_MODULE, /* the module object itself, name "" */
+	ROOT_NAME,   /* a name in a module: name CACHE */
+	ROOT_LOCAL,  /* name: "x in frame f (app.py:12)" */
+	ROOT_FRAME, /* what a frame holds besides: its function, code, stack; name "frame f (app.py:12)" */
+	ROOT_STACK, /* a word of a stack */
+	ROOT_REGISTER,
+	ROOT_TLS,
+	ROOT_GLOBAL, /* a word of data or bss; name: "foo", "foo+16", "" */
+};
+
+enum dominator_flag {
+	DOMINATOR_POSSIBLE = 1, /* only possible edges or roots lead here */
+	DOMINATOR_UNREACHED = 2,
+};
+
 enum block_state {
 	BLOCK_USED,
 	BLOCK_TCACHE,
@@ -108,17 +158,75 @@ enum block_state {
 	X(uint32_t, extra)		/* footprint - size, in units of 8 bytes */ \
 	X(uint8_t, state)		/* enum block_state */ \
 	X(uint16_t, arena)		/* index into arenas; BLOCK_MMAPPED: none, a mapping of its own */ \
-	X(uint32_t, type)		/* index into types; only of used blocks */
+	X(uint32_t, type)		/* index into types; only of used blocks */ \
+	X(uint32_t, owner)		/* objects row + 1: its memory, or a part's; 0 nobody's; BLOCK_IS_POOL */
+
+/* Memory that another allocator than malloc cuts up, by address. */
+#define POOL_COLUMNS(X, T) \
+	X(uint64_t, start) X(uint64_t, end) \
+	X(uint32_t, block)		/* blocks row + 1 that it lies in; 0 a mapping */ \
+	T(allocator)			/* "obmalloc" */
+
+/* Runs of equal blocks, by address: block i begins at start + i * block_size. */
+#define SLAB_COLUMNS(X, T) \
+	X(uint64_t, start) X(uint32_t, block_size) X(uint32_t, count) \
+	X(uint32_t, pool) \
+	X(uint64_t, bits)		/* row of slab_bits with blocks 0..63; the rest follow */
+
+#define SLAB_BIT_COLUMNS(X, T) X(uint64_t, used)
+
+/* Things with an identity that a language tells: Python objects, by address. */
+#define OBJECT_COLUMNS(X, T) \
+	X(uint64_t, addr) \
+	X(uint32_t, size)		/* sys.getsizeof, bytes; OBJECT_LARGE: look into large */ \
+	X(uint32_t, footprint)		/* its and its parts' blocks, bytes; or OBJECT_LARGE */ \
+	X(uint32_t, refcount)		/* OBJECT_IMMORTAL: not counted; ends at one less */ \
+	X(uint32_t, type) \
+	T(value)			/* what it says, shortly; containers and instances: "" */
+
+/* Sizes that do not fit their 32 bits, by object. */
+#define LARGE_COLUMNS(X, T) X(uint32_t, object) X(uint64_t, size) X(uint64_t, footprint)
+
+/* Memory of objects outside their own block, by address. */
+#define PART_COLUMNS(X, T) \
+	X(uint64_t, addr) X(uint64_t, size) \
+	X(uint32_t, owner)		/* objects row */ \
+	X(uint16_t, label)
 
 /* The first bytes of each block: as many rows as blocks, or none (not asked for). */
 #define PREVIEW_COLUMNS(X, T) X(uint64_t, low) X(uint64_t, high)
 
 #define TYPE_COLUMNS(X, T) T(domain) T(kind) T(detail)
 
-/* References between blocks in compressed rows: those of block b are edge_to rows
- * [edge_first[b], edge_first[b + 1]); edge_first has one row more than blocks. */
+/* What edges and parts are called. Rows 0 .. LABEL_WEAK are the kinds without a name. */
+#define LABEL_COLUMNS(X, T) X(uint8_t, kind) /* enum label_kind */ T(name)
+
+/* References between nodes in compressed rows: those of node n are edge_to rows
+ * [edge_first[n], edge_first[n + 1]); edge_first has one row more than there are nodes, or
+ * none. A possible edge to a mortal object is here only if its refcount allows it. */
 #define EDGE_FIRST_COLUMNS(X, T) X(uint64_t, at)
-#define EDGE_TO_COLUMNS(X, T) X(uint32_t, block)
+#define EDGE_TO_COLUMNS(X, T) \
+	X(uint32_t, node)		/* NO_NODE: nothing there; keeps its place among items */ \
+	X(uint16_t, label)
+
+/* What holds nodes from outside the heap, group by group; sorted by group. */
+#define GROUP_COLUMNS(X, T) \
+	X(uint8_t, kind)		/* enum group_kind */ \
+	X(uint64_t, retained) X(uint64_t, retained_footprint) /* derived, with dominators */ \
+	T(name)
+
+#define ROOT_COLUMNS(X, T) \
+	X(uint32_t, group) X(uint32_t, node) \
+	X(uint8_t, kind)		/* enum root_kind */ \
+	X(uint8_t, certain) \
+	X(uint64_t, addr)		/* of the word that holds it; 0 a register, or not told */ \
+	T(name)
+
+/* Derived (analysis/): as many rows as nodes, or none. */
+#define DOMINATOR_COLUMNS(X, T) \
+	X(uint32_t, parent)		/* a node; nodes + g is row g of groups */ \
+	X(uint8_t, flags)		/* enum dominator_flag */ \
+	X(uint64_t, retained) X(uint64_t, retained_footprint)
 
 #define FINDING_COLUMNS(X, T) X(uint8_t, severity) T(where) T(text)
 
@@ -136,9 +244,19 @@ enum block_state {
 	X(HEAP_COLUMNS, heaps) \
 	X(BLOCK_COLUMNS, blocks) \
 	X(PREVIEW_COLUMNS, previews) \
+	X(POOL_COLUMNS, pools) \
+	X(SLAB_COLUMNS, slabs) \
+	X(SLAB_BIT_COLUMNS, slab_bits) \
+	X(OBJECT_COLUMNS, objects) \
+	X(LARGE_COLUMNS, large) \
+	X(PART_COLUMNS, parts) \
 	X(TYPE_COLUMNS, types) \
+	X(LABEL_COLUMNS, labels) \
 	X(EDGE_FIRST_COLUMNS, edge_first) \
 	X(EDGE_TO_COLUMNS, edge_to) \
+	X(GROUP_COLUMNS, groups) \
+	X(ROOT_COLUMNS, roots) \
+	X(DOMINATOR_COLUMNS, dominators) \
 	X(FINDING_COLUMNS, findings) \
 	X(EVIDENCE_COLUMNS, evidence)
 
@@ -157,6 +275,8 @@ MODEL_TABLES(MODEL_TABLE)
 #undef MODEL_TEXT
 
 enum { BLOCK_MMAPPED = UINT16_MAX };
+enum { BLOCK_IS_POOL = UINT32_MAX };
+enum { OBJECT_LARGE = UINT32_MAX, OBJECT_IMMORTAL = UINT32_MAX };
 
 struct model_strings {
 	struct buf bytes;
@@ -182,6 +302,7 @@ struct model {
 #undef MODEL_MEMBER
 	struct model_strings strings;
 	struct map type_by_words;  /* of model_type */
+	struct map label_by_name;  /* of model_label */
 	struct bytes_source bytes; /* .read is NULL when there is none */
 };
 
@@ -247,6 +368,65 @@ static inline uint64_t block_footprint(const struct model *m, size_t block)
 /* The index of the block that holds `at` (anywhere inside its usable bytes), or
  * blocks.n: nobody's. */
 size_t model_block_at(const struct model *m, taddr at);
+
+/* ---- nodes (node.c) ---- */
+
+static inline uint32_t node_count(const struct model *m)
+{
+	return (uint32_t)(m->objects.n + m->blocks.n);
+}
+
+static inline uint32_t node_of_block(const struct model *m, size_t block)
+{
+	return (uint32_t)(m->objects.n + block);
+}
+
+static inline bool node_is_object(const struct model *m, uint32_t node)
+{
+	return node < m->objects.n;
+}
+
+/* Is there a node of this number? */
+static inline bool node_is_there(const struct model *m, uint32_t node)
+{
+	size_t block = node - m->objects.n;
+
+	return node < m->objects.n ||
+	       (block < m->blocks.n && m->blocks.state[block] == BLOCK_USED &&
+		m->blocks.owner[block] == 0);
+}
+
+taddr node_addr(const struct model *m, uint32_t node);
+uint64_t node_size(const struct model *m, uint32_t node);
+uint64_t node_footprint(const struct model *m, uint32_t node);
+uint32_t node_type(const struct model *m, uint32_t node); /* row of m->types */
+
+/* Whose memory `at` is: a node (anywhere in it or in a part of it), or NO_NODE. *part is
+ * then the row of m->parts that holds it, m->parts.n when it is the node itself. */
+uint32_t model_node_at(const struct model *m, taddr at, size_t *part);
+
+/* The slab block that holds `at`: its slab, and its number there. False: none does. */
+must_check bool model_slab_block_at(const struct model *m, taddr at, size_t *slab,
+				    uint32_t *block);
+static inline bool slab_block_is_used(const struct model *m, size_t slab, uint32_t block)
+{
+	return m->slab_bits.used[m->slabs.bits[slab] + block / 64] >> block % 64 & 1;
+}
+
+/* The labels row of these two, added if it is new. Names past 65,535 become "". */
+uint16_t model_label(struct model *m, enum label_kind kind, struct str name);
+
+/* Known from a type's layout, and keeps its target alive. */
+static inline bool label_is_certain(const struct model *m, uint16_t label)
+{
+	return m->labels.kind[label] > LABEL_INTERIOR &&
+	       m->labels.kind[label] != LABEL_WEAK;
+}
+
+static inline bool label_is_weak(const struct model *m, uint16_t label)
+{
+	return m->labels.kind[label] == LABEL_WEAK;
+}
 
 const char *block_state_name(enum block_state state);
 const char *snapshot_mode_name(enum snapshot_mode mode);

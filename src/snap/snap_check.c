@@ -24,7 +24,17 @@ static const struct column_rule column_rules[] = {
 	{ TABLE_heaps, "arena", .into = TABLE_arenas },
 	{ TABLE_blocks, "state", .below = BLOCK_FENCE + 1 },
 	{ TABLE_blocks, "arena", .into = TABLE_arenas, .also = BLOCK_MMAPPED },
-	{ TABLE_edge_to, "block", .into = TABLE_blocks },
+	{ TABLE_pools, "block", .into = TABLE_blocks, .more = 1 },
+	{ TABLE_slabs, "pool", .into = TABLE_pools },
+	{ TABLE_objects, "type", .into = TABLE_types },
+	{ TABLE_large, "object", .into = TABLE_objects },
+	{ TABLE_parts, "owner", .into = TABLE_objects },
+	{ TABLE_parts, "label", .into = TABLE_labels },
+	{ TABLE_labels, "kind", .below = LABEL_WEAK + 1 },
+	{ TABLE_edge_to, "label", .into = TABLE_labels },
+	{ TABLE_groups, "kind", .below = ROOTS_GLOBALS + 1 },
+	{ TABLE_roots, "group", .into = TABLE_groups },
+	{ TABLE_roots, "kind", .below = ROOT_GLOBAL + 1 },
 	{ TABLE_findings, "severity", .below = SEVERITY_DAMAGE + 1 },
 };
 
@@ -35,11 +45,14 @@ static const struct order_rule {
 } order_rules[] = {
 	{ TABLE_regions, "start", true },  { TABLE_pages, "start", true },
 	{ TABLE_modules, "start", false }, { TABLE_blocks, "addr", true },
-	{ TABLE_edge_first, "at", false },
+	{ TABLE_edge_first, "at", false }, { TABLE_pools, "start", true },
+	{ TABLE_slabs, "start", true },    { TABLE_objects, "addr", true },
+	{ TABLE_parts, "addr", true },
 };
 
 /* "start" and "end". */
-static const enum model_table_id spans[] = { TABLE_regions, TABLE_modules, TABLE_heaps };
+static const enum model_table_id spans[] = { TABLE_regions, TABLE_modules, TABLE_heaps,
+					     TABLE_pools };
 
 static bool row_is_wrong(const struct model_table_def *t, size_t c, size_t row,
 			 struct err *e)
@@ -166,18 +179,63 @@ static bool check_types(const struct model *m, struct err *e)
 	return true;
 }
 
+/* Columns of nodes, which are rows of two tables. */
+static bool check_nodes(const struct model *m, struct err *e)
+{
+	const uint64_t nodes = (uint64_t)m->objects.n + m->blocks.n;
+	const struct {
+		enum model_table_id table;
+		const char *column;
+		struct limit limit;
+	} rules[] = {
+		{ TABLE_edge_to, "node", { nodes, NO_NODE } },
+		{ TABLE_roots, "node", { nodes, 0 } },
+		{ TABLE_dominators, "parent", { nodes + m->groups.n, 0 } },
+		{ TABLE_blocks, "owner", { (uint64_t)m->objects.n + 1, BLOCK_IS_POOL } },
+	};
+
+	if (nodes >= NO_NODE)
+		return fail(e, ERR_FILE, "it holds more nodes than there can be");
+	for (size_t i = 0; i < countof(rules); i++) {
+		const struct model_table_def *t = &model_tables[rules[i].table];
+
+		if (!check_column(m, t, column_named(t, rules[i].column), &rules[i].limit,
+				  e))
+			return false;
+	}
+	return true;
+}
+
+static bool check_slabs(const struct model *m, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[TABLE_slabs];
+
+	for (size_t i = 0; i < m->slabs.n; i++)
+		if (m->slabs.bits[i] > m->slab_bits.n ||
+		    m->slabs.count[i] > (m->slab_bits.n - m->slabs.bits[i]) * 64)
+			return row_is_wrong(t, column_named(t, "bits"), i, e);
+	return true;
+}
+
 static bool check_shapes(const struct model *m, struct err *e)
 {
 	const struct model_edge_first *f = &m->edge_first;
+	const size_t nodes = m->objects.n + m->blocks.n;
 
 	if (m->processes.n == 0)
 		return fail(e, ERR_FILE, "it holds no process");
 	if (m->previews.n != 0 && m->previews.n != m->blocks.n)
 		return fail(e, ERR_FILE, "'previews' has not as many rows as 'blocks'");
 	if (f->n == 0 ? m->edge_to.n != 0
-		      : f->n != m->blocks.n + 1 || f->at[0] != 0 ||
+		      : f->n != nodes + 1 || f->at[0] != 0 ||
 				f->at[f->n - 1] != m->edge_to.n)
 		return fail(e, ERR_FILE, "'edge_first' does not fit 'edge_to'");
+	if (m->dominators.n != 0 && m->dominators.n != nodes)
+		return fail(e, ERR_FILE,
+			    "'dominators' has not as many rows as there are nodes");
+	if (m->labels.n > UINT16_MAX + (size_t)1 ||
+	    (m->labels.n > 0 && m->labels.n <= LABEL_WEAK))
+		return fail(e, ERR_FILE, "'labels' has a number of rows that cannot be");
 	return true;
 }
 
@@ -200,5 +258,6 @@ static bool check_tables(const struct model *m, struct err *e)
 
 bool snap_check_model(const struct model *m, struct err *e)
 {
-	return check_shapes(m, e) && check_types(m, e) && check_tables(m, e);
+	return check_shapes(m, e) && check_types(m, e) && check_tables(m, e) &&
+	       check_nodes(m, e) && check_slabs(m, e);
 }

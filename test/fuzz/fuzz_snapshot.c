@@ -18,9 +18,12 @@ static uint64_t use(const struct model *m)
 		if (m->blocks.state[i] != BLOCK_USED)
 			continue;
 		sum += model_text(m, m->types.kind[m->blocks.type[i]]).n;
-		for (uint64_t e = m->edge_first.n ? m->edge_first.at[i] : 0;
-		     m->edge_first.n && e < m->edge_first.at[i + 1]; e++)
-			sum += m->blocks.size[m->edge_to.block[e]];
+		for (uint64_t e = m->edge_first.n ? m->edge_first.at[m->objects.n + i]
+						  : 0;
+		     m->edge_first.n && e < m->edge_first.at[m->objects.n + i + 1]; e++)
+			sum += m->edge_to.node[e] == NO_NODE
+				       ? 0
+				       : node_size(m, m->edge_to.node[e]);
 		if (m->blocks.arena[i] != BLOCK_MMAPPED)
 			sum += m->arenas.system[m->blocks.arena[i]];
 	}

@@ -33,7 +33,6 @@ static void fill_blocks(struct model *m, size_t n, uint64_t *seed)
 
 	model_table_resize(m, &model_tables[TABLE_blocks], n);
 	model_table_resize(m, &model_tables[TABLE_previews], n);
-	model_table_resize(m, &model_tables[TABLE_edge_first], n + 1);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t r = next_random(seed), size = 24 + (r & 7) * (r >> 8 & 7) * 16;
 
@@ -48,12 +47,72 @@ static void fill_blocks(struct model *m, size_t n, uint64_t *seed)
 					    : 0;
 		m->previews.low[i] = r & 3 ? r >> 50 : next_random(seed);
 		m->previews.high[i] = r & 12 ? 0 : next_random(seed);
-		m->edge_first.at[i + 1] = m->edge_first.at[i] + (r >> 60 & 3);
 		addr += size + 8;
 	}
-	model_table_resize(m, &model_tables[TABLE_edge_to], m->edge_first.at[n]);
-	for (size_t i = 0; i < m->edge_to.n; i++)
-		m->edge_to.block[i] = (uint32_t)(next_random(seed) % n);
+}
+
+enum { OBJECTS = 40, SLAB_BLOCK = 64 };
+
+/* A pool of one slab with objects, one of them large with a part, below the blocks. */
+static void fill_objects(struct model *m, uint64_t *seed)
+{
+	const uint64_t start = 0x555000000000;
+
+	model_table_resize(m, &model_tables[TABLE_objects], OBJECTS);
+	for (uint32_t i = 0; i < OBJECTS; i++) {
+		m->objects.addr[i] = start + 48 + i * SLAB_BLOCK;
+		m->objects.size[i] =
+			i == 7 ? OBJECT_LARGE : (uint32_t)next_random(seed) & 511;
+		m->objects.footprint[i] = m->objects.size[i];
+		m->objects.refcount[i] = i & 1 ? OBJECT_IMMORTAL : i;
+		m->objects.type[i] = i % (uint32_t)m->types.n;
+		m->objects.value[i] = i % (uint32_t)m->strings.n;
+	}
+	model_large_add(m);
+	m->large.object[0] = 7;
+	m->large.size[0] = (uint64_t)1 << 40;
+	m->large.footprint[0] = ((uint64_t)1 << 40) + 16;
+	model_parts_add(m);
+	m->parts.addr[0] = 0x7fff00000000;
+	m->parts.size[0] = (uint64_t)1 << 40;
+	m->parts.owner[0] = 7;
+	m->parts.label[0] = model_label(m, LABEL_FIELD, str_of("items"));
+	model_pools_add(m);
+	m->pools.start[0] = start;
+	m->pools.end[0] = start + 4096;
+	m->pools.allocator[0] = model_intern(m, str_of("obmalloc"));
+	model_slabs_add(m);
+	m->slabs.start[0] = start + 48;
+	m->slabs.block_size[0] = SLAB_BLOCK;
+	m->slabs.count[0] = 63;
+	model_slab_bits_add(m);
+	m->slab_bits.used[0] = ((uint64_t)1 << OBJECTS) - 1;
+}
+
+static void fill_graph(struct model *m, uint64_t *seed)
+{
+	size_t nodes = node_count(m);
+
+	model_table_resize(m, &model_tables[TABLE_edge_first], nodes + 1);
+	for (size_t i = 0; i < nodes; i++)
+		m->edge_first.at[i + 1] = m->edge_first.at[i] + (next_random(seed) & 3);
+	model_table_resize(m, &model_tables[TABLE_edge_to], m->edge_first.at[nodes]);
+	for (size_t i = 0; i < m->edge_to.n; i++) {
+		uint64_t r = next_random(seed);
+
+		m->edge_to.node[i] =
+			r & 15 ? (uint32_t)(r >> 8) % (uint32_t)nodes : NO_NODE;
+		m->edge_to.label[i] = (uint16_t)(r >> 50) % (uint16_t)m->labels.n;
+	}
+	model_table_resize(m, &model_tables[TABLE_roots], 3);
+	for (uint32_t i = 0; i < 3; i++)
+		m->roots.node[i] = i, m->roots.group[i] = i, m->roots.addr[i] = i;
+	model_table_resize(m, &model_tables[TABLE_dominators], nodes);
+	for (size_t i = 0; i < nodes; i++) {
+		m->dominators.parent[i] = (uint32_t)nodes;
+		m->dominators.retained[i] = next_random(seed);
+		m->dominators.retained_footprint[i] = next_random(seed);
+	}
 }
 
 /* Every table has rows, every column something in it. */
@@ -64,7 +123,8 @@ static struct model *model_make(size_t blocks)
 	char text[32];
 
 	for (size_t t = 0; t < MODEL_NTABLES; t++) {
-		if (t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types)
+		if ((t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types) ||
+		    t == TABLE_roots || t == TABLE_dominators)
 			continue;
 		model_table_resize(m, &model_tables[t], 3);
 		for (size_t c = 0; c < model_tables[t].ncolumns; c++) {
@@ -82,8 +142,11 @@ static struct model *model_make(size_t blocks)
 			}
 		}
 	}
-	if (blocks)
+	if (blocks) {
 		fill_blocks(m, blocks, &seed);
+		fill_objects(m, &seed);
+		fill_graph(m, &seed);
+	}
 	return m;
 }
 

@@ -91,7 +91,7 @@ static size_t count_edges(const struct model *m, size_t from, size_t to)
 	size_t n = 0;
 
 	for (uint64_t i = m->edge_first.at[from]; i < m->edge_first.at[from + 1]; i++)
-		n += m->edge_to.block[i] == to;
+		n += m->edge_to.node[i] == to;
 	return n;
 }
 

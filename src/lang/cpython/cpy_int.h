@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the CPython reader. Who does what:
+ *
+ *   cpy_layout.c    the offsets, a row per layout class
+ *   cpy_find.c      the runtime in a running process: which row fits, by what evidence
+ *   cpy_open.c      a snapshot's interpreters, threads, pools; own ranges; findings
+ *   cpy_quiet.c     may a snapshot be taken now
+ *   cpy_pool.c      obmalloc's pools and slabs; cpy_list.c the collector's lists
+ *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
+ *   cpy_type.c      type objects: what instances of a type look like
+ *   cpy_object.c    an object: head, rules of its type, size
+ *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
+ *   cpy_library.c   the rules of the standard library's C types, as a table
+ *   cpy_frame.c     frames, their locals, line numbers
+ *   cpy_root.c      roots
+ */
+#ifndef LANG_CPYTHON_CPY_INT_H
+#define LANG_CPYTHON_CPY_INT_H
+
+#include "lang/lang.h"
+
+/* ---- layouts: offsets in bytes, of one minor version's structs (x86_64) ---- */
+
+enum { CPY_ABSENT = UINT32_MAX }; /* the field does not exist in this version */
+
+struct cpy_layout {
+	uint32_t version; /* major << 8 | minor */
+
+	struct { /* _PyRuntimeState */
+		uint32_t size, finalizing, interpreters_head, interpreters_main;
+		uint32_t current_thread; /* gilstate.tstate_current, up to 3.11 */
+		uint32_t gil;            /* ceval.gil, up to 3.11 */
+	} runtime;
+	struct { /* PyInterpreterState */
+		uint32_t size, next, id, threads, gc;
+		uint32_t modules, modules_by_index, sysdict, builtins, importlib;
+		uint32_t codec_search_path, codec_search_cache, codec_error_registry;
+		uint32_t dict, obmalloc; /* obmalloc: a pointer from 3.13 */
+		uint32_t static_types, static_types_extension; /* arrays, from 3.12 */
+		uint32_t interned;                             /* from 3.12 */
+		uint32_t gil;          /* ceval.gil, a pointer, from 3.12 */
+		uint32_t first_thread; /* _initial_thread */
+	} interp;
+	struct { /* _gc_runtime_state */
+		uint32_t generations, generation_size, permanent, collecting;
+		uint32_t garbage, callbacks;
+	} gc;
+	struct { /* PyThreadState */
+		uint32_t size, prev, next, interp, cframe, current_frame, datastack;
+		uint32_t dict, thread_id, native_thread_id;
+		uint32_t
+			current_exception; /* curexc_type, _value, _traceback up to 3.11 */
+		uint32_t exc_info, exc_state_value;
+		uint32_t context, async_exc, profile_object, trace_object;
+		uint32_t async_gen_firstiter, async_gen_finalizer, delete_later;
+	} thread;
+	struct { /* struct _gil_runtime_state, wherever it lies */
+		uint32_t last_holder, locked;
+	} gil;
+	uint32_t cframe_current; /* _PyCFrame.current_frame, up to 3.12 */
+	struct {                 /* _PyInterpreterFrame */
+		uint32_t code, previous, function, globals, builtins, locals;
+		uint32_t frame_object, instruction, stacktop, owner, localsplus;
+	} iframe;
+	struct { /* PyFrameObject */
+		uint32_t back, iframe, trace, lineno, extra_locals, locals_cache;
+		uint32_t body; /* _f_frame_data */
+	} frame;
+	struct { /* PyCodeObject */
+		uint32_t argcount, nlocals, stacksize, flags, firstlineno;
+		uint32_t consts, names, exceptiontable, nlocalsplus, framesize;
+		uint32_t ncellvars, nfreevars, localsplusnames, localspluskinds;
+		uint32_t filename, name, qualname, linetable, weakreflist;
+		uint32_t cached_code; /* _co_code, up to 3.11 */
+		uint32_t cached;      /* _co_cached, a struct, from 3.12 */
+		uint32_t adaptive;    /* co_code_adaptive: the instructions */
+	} code;
+	struct { /* PyGenObject and its two likes */
+		uint32_t code, weakreflist, name, qualname, exc_value;
+		uint32_t origin_or_finalizer, frame_state, iframe;
+		int32_t created; /* the least of frame_state's values of a live frame */
+	} generator;
+	struct {                          /* PyTypeObject, PyHeapTypeObject */
+		uint32_t size, heap_size; /* of the structs */
+		uint32_t name, basicsize, itemsize, dealloc, flags, doc, traverse;
+		uint32_t weaklistoffset, members, base, dict, dictoffset;
+		uint32_t bases, mro, cache, subclasses, weaklist;
+		uint32_t ht_name, ht_slots, ht_qualname, ht_cached_keys, ht_module;
+		uint32_t ht_tpname, ht_spec_cache;
+	} type;
+	struct { /* entries of static_types, from 3.12 */
+		uint32_t size, type, dict, subclasses, weaklist;
+	} static_type;
+	struct {                              /* PyASCIIObject and what follows it */
+		uint32_t length, state, wstr; /* wstr up to 3.11 */
+		uint32_t ascii_size, utf8_length, utf8, wstr_length, compact_size;
+		uint32_t data, size; /* data: of those that are not compact */
+	} text;
+	struct { /* PyDictKeysObject, PyDictObject */
+		uint32_t used, keys, values;
+		uint32_t keys_refcount, log2_size, log2_index_bytes, kind;
+		uint32_t usable, nentries, indices;
+		uint32_t values_array; /* PyDictValues: offset of the first value */
+	} dict;
+	struct { /* where instances keep attributes outside a dict of their own */
+		int32_t dict;   /* managed: PyObject * at this offset from the object */
+		int32_t values; /* managed values pointer; CPY_NO_VALUES: inline, 3.13 */
+		uint32_t pre_header; /* bytes, before the collector's head's end */
+	} managed;
+	uint32_t list_items, list_allocated, tuple_items;
+	uint32_t int_digits; /* ob_digit; their count: ob_size, lv_tag >> 3 from 3.12 */
+	bool int_has_tag;
+	struct { /* function */
+		uint32_t globals, builtins, name, qualname, code, defaults, kwdefaults;
+		uint32_t closure, doc, dict, weakreflist, module, annotations;
+		uint32_t type_params; /* from 3.12 */
+	} function;
+	struct {
+		uint32_t dict, def, state, weaklist, name;
+	} module;
+	struct { /* BaseException */
+		uint32_t dict, args, notes, traceback, context, cause;
+	} exception;
+	struct { /* obmalloc */
+		uint32_t arena_size, pool_size, pool_head, arena_object_size;
+		uint32_t arenas, maxarenas; /* in obmalloc's state, from 3.12 */
+	} obmalloc;
+	bool has_immortals;              /* from 3.12 */
+	uint32_t static_type_size_extra; /* added to sys.getsizeof of a static type */
+};
+
+enum { CPY_NO_VALUES = INT32_MIN };
+
+/* The row of this version, or NULL: none we know. */
+const struct cpy_layout *cpy_layout_of(unsigned major, unsigned minor);
+
+/* ---- what is the same in all versions (release builds, x86_64) ---- */
+
+enum {
+	CPY_REFCOUNT = 0,
+	CPY_TYPE = 8,
+	CPY_SIZE = 16, /* ob_size */
+	CPY_GC_HEAD = 16,
+};
+
+/* tp_flags (Include/object.h) */
+enum {
+	CPY_STATIC_BUILTIN = 1 << 1,  /* from 3.12 */
+	CPY_INLINE_VALUES = 1 << 2,   /* from 3.13 */
+	CPY_MANAGED_WEAKREF = 1 << 3, /* from 3.12 */
+	CPY_MANAGED_DICT = 1 << 4,
+	CPY_HEAPTYPE = 1 << 9,
+	CPY_HAVE_GC = 1 << 14,
+	CPY_ITEMS_AT_END = 1 << 23,
+	CPY_LONG_SUBCLASS = 1 << 24,
+	CPY_LIST_SUBCLASS = 1 << 25,
+	CPY_TUPLE_SUBCLASS = 1 << 26,
+	CPY_BYTES_SUBCLASS = 1 << 27,
+	CPY_TEXT_SUBCLASS = 1 << 28,
+	CPY_DICT_SUBCLASS = 1 << 29,
+	CPY_EXCEPTION_SUBCLASS = 1 << 30,
+};
+#define CPY_TYPE_SUBCLASS (1u << 31)
+
+/* ---- places and the open interpreters ---- */
+
+struct python_places {
+	const struct cpy_layout *layout;
+	taddr runtime; /* _PyRuntime */
+	uint64_t runtime_size;
+	taddr arenas; /* obmalloc's arenas pointer's address; 0 none found (3.11) */
+	taddr subtype_traverse;     /* 0: not known by name */
+	taddr eval_start, eval_end; /* _PyEval_EvalFrameDefault */
+	char name[64];              /* "CPython 3.11.2" */
+};
+
+struct cpy_interp {
+	taddr at;
+	int64_t id;
+};
+
+struct cpy_thread {
+	taddr at;
+	uint32_t interp; /* index */
+	uint32_t tid;    /* native_thread_id; 0 none */
+};
+
+struct cpy_types;  /* cpy_type.c */
+struct cpy_labels; /* cpy_label.c */
+
+struct python {
+	const struct mem *mem;
+	const struct python_places *places;
+	const struct cpy_layout *layout; /* places->layout */
+	const struct module_set *modules;
+	struct cpy_interp *interps;
+	size_t ninterps;
+	struct cpy_thread *threads;
+	size_t nthreads;
+	struct python_pool *pools;
+	size_t npools;
+	struct python_range *own;
+	size_t nown;
+	taddr interned; /* the dict of interned texts, whose references do not count; 0 */
+	struct cpy_types *types;
+	struct cpy_labels *labels;
+};
+
+/* ---- a reader's eyes (cpy_memory.c) ---- */
+
+struct cpy_memory;
+
+struct python_reader {
+	struct python *py;
+	const struct cpy_layout *layout;
+	struct cpy_memory *memory;
+	struct cpy_type_cache *type_cache;
+	struct buf value; /* of the object read last */
+};
+
+struct cpy_memory *cpy_memory_new(const struct mem *m);
+void cpy_memory_free(struct cpy_memory *c);
+
+/* False: a hole. Reading what lies near what was read lately costs no system call. */
+must_check bool cpy_read(struct python_reader *r, taddr at, void *dst, size_t len);
+must_check bool cpy_word(struct python_reader *r, taddr at, uint64_t *out);
+/* 0 where nothing can be read: for fields that may be 0 anyway. */
+uint64_t cpy_word_or_0(struct python_reader *r, taddr at);
+uint32_t cpy_u32_or_0(struct python_reader *r, taddr at);
+/* As many bytes from `at` as are in one piece, up to `want`, *have >= 1; NULL: a hole.
+ * Valid until the reader's memory is touched again. */
+const uint8_t *cpy_view(struct python_reader *r, taddr at, size_t want, size_t *have);
+
+/* Could this be the address of an object: aligned, and in user space? */
+static inline bool cpy_may_be_address(uint64_t word)
+{
+	return (word & 7) == 0 && word >= 4096 && word >> 47 == 0;
+}
+
+/* ---- labels (cpy_label.c): thread-safe, the same number for the same words ---- */
+
+struct cpy_labels *cpy_labels_new(void);
+void cpy_labels_free(struct cpy_labels *l);
+uint16_t cpy_label(struct python *py, enum label_kind kind, struct str name);
+/* For names known at compile time; each call site keeps nothing: this is a look-up. */
+uint16_t cpy_field(struct python *py, const char *name);
+/* The label of an attribute whose name is the str object at `name`; cached by address. */
+uint16_t cpy_attribute(struct python_reader *r, taddr name);
+
+/* ---- types (cpy_type.c) ---- */
+
+struct cpy_type;
+
+/* Tells what an object refers to beyond what its type's base tells. */
+typedef void cpy_read_fn(struct python_reader *r, const struct cpy_type *t, taddr at,
+			 const struct python_sink *sink);
+/* sys.getsizeof without the heads before the object. */
+typedef uint64_t cpy_size_fn(struct python_reader *r, const struct cpy_type *t, taddr at);
+/* Appends what the object says. */
+typedef void cpy_value_fn(struct python_reader *r, const struct cpy_type *t, taddr at,
+			  struct buf *out);
+
+/* The rules of one C type, found by its name; instances of Python classes follow those of
+ * their nearest C base. */
+struct cpy_rules {
+	const char *name;    /* tp_name, "collections.deque"; NULL ends a table */
+	cpy_read_fn *read;   /* NULL: nothing to tell */
+	cpy_size_fn *size;   /* NULL: basicsize + itemsize * |ob_size| */
+	cpy_value_fn *value; /* NULL: nothing to say */
+	/* Fields that hold an object or NULL, as data; from is the version that has it from,
+	 * to the first that has it not (0: all). NULL name ends. */
+	const struct cpy_field_rule *fields;
+};
+
+struct cpy_field_rule {
+	const char *name;
+	uint16_t offset, from, to;
+	bool weak;
+};
+
+struct cpy_type {
+	taddr at;
+	uint32_t number; /* python_type_name */
+	struct str name; /* qualified */
+	uint64_t flags;
+	uint64_t basicsize;
+	int64_t itemsize, dictoffset, weaklistoffset;
+	const struct cpy_type *base;   /* tp_base, NULL: object itself */
+	const struct cpy_type *native; /* the nearest base (or itself) that C made */
+	const struct cpy_rules
+		*rules; /* of native; NULL: not known, its body is scanned */
+	const struct cpy_members *members; /* slots and T_OBJECT_EX members, all levels */
+	taddr cached_keys; /* ht_cached_keys: the names of managed values */
+	bool is_metatype;  /* its instances are types */
+	bool is_python; /* made by a class statement: tp_traverse is subtype_traverse */
+	uint8_t pre_header; /* bytes before the object, the collector's head included */
+};
+
+/* The type at this address; NULL: it is no type. Cached in the reader. */
+const struct cpy_type *cpy_type_at(struct python_reader *r, taddr at);
+/* The type of the object at `at`, if it is an object: its type is one. */
+const struct cpy_type *cpy_type_of(struct python_reader *r, taddr at);
+/* All rules there are, by tp_name. */
+const struct cpy_rules *cpy_rules_of(const char *name);
+/* Tables of rules, each in the file that has the functions. */
+extern const struct cpy_rules cpy_core_rules[], cpy_library_rules[], cpy_frame_rules[];
+
+/* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */
+unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at);
+
+/* ---- common steps of rules ---- */
+
+static inline void cpy_edge(const struct python_sink *sink, taddr to, uint16_t label)
+{
+	if (to)
+		sink->edge(sink->context, to, label);
+}
+/* The object at at + offset, if any, under this name. */
+void cpy_edge_field(struct python_reader *r, const struct python_sink *sink, taddr at,
+		    const char *name);
+/* The words of [at, at + size) as possible references. */
+void cpy_scan(struct python_reader *r, const struct python_sink *sink, taddr at,
+	      uint64_t size);
+/* Text of the str object at `at`, UTF-8, at most `max` bytes appended; false: it is none. */
+bool cpy_text(struct python_reader *r, taddr at, size_t max, struct buf *out);
+/* Calls for each key and value of a dict, in order; value 0 skipped. False: it is none. */
+typedef bool cpy_item_fn(void *context, taddr key, taddr value);
+bool cpy_dict_each(struct python_reader *r, taddr dict, cpy_item_fn *fn, void *context);
+/* The value of a str key in a dict, 0 if there is none. */
+taddr cpy_dict_get(struct python_reader *r, taddr dict, const char *key);
+
+/* ---- frames (cpy_frame.c) ---- */
+
+/* What an interpreter frame holds: its function, code, locals. For frames that live in a
+ * generator or frame object. */
+void cpy_frame_edges(struct python_reader *r, taddr iframe,
+		     const struct python_sink *sink);
+
+#endif

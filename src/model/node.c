@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nodes by number and by address. Objects and parts are in order of address and lie inside
+ * blocks (of a slab, or malloc's), so an address is first brought to its block and then
+ * compared with the objects and parts that begin there.
+ */
+#include "model/model.h"
+
+taddr node_addr(const struct model *m, uint32_t node)
+{
+	return node_is_object(m, node) ? m->objects.addr[node]
+				       : m->blocks.addr[node - m->objects.n];
+}
+
+uint32_t node_type(const struct model *m, uint32_t node)
+{
+	return node_is_object(m, node) ? m->objects.type[node]
+				       : m->blocks.type[node - m->objects.n];
+}
+
+/* The row of `large` that tells an object's sizes. */
+static size_t large_row(const struct model *m, uint32_t object)
+{
+	size_t low = 0, high = m->large.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->large.object[middle] < object)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->large.n && m->large.object[low] == object ? low : m->large.n;
+}
+
+uint64_t node_size(const struct model *m, uint32_t node)
+{
+	size_t row;
+
+	if (!node_is_object(m, node))
+		return m->blocks.size[node - m->objects.n];
+	if (m->objects.size[node] != OBJECT_LARGE)
+		return m->objects.size[node];
+	row = large_row(m, node);
+	return row < m->large.n ? m->large.size[row] : OBJECT_LARGE;
+}
+
+uint64_t node_footprint(const struct model *m, uint32_t node)
+{
+	size_t row;
+
+	if (!node_is_object(m, node))
+		return block_footprint(m, node - m->objects.n);
+	if (m->objects.footprint[node] != OBJECT_LARGE)
+		return m->objects.footprint[node];
+	row = large_row(m, node);
+	return row < m->large.n ? m->large.footprint[row] : OBJECT_LARGE;
+}
+
+/* How many of n addresses, in order, are at most `at`. */
+static size_t count_up_to(const uint64_t *addrs, size_t n, taddr at)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (addrs[middle] <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool model_slab_block_at(const struct model *m, taddr at, size_t *slab, uint32_t *block)
+{
+	size_t s = count_up_to(m->slabs.start, m->slabs.n, at);
+
+	if (s == 0)
+		return false;
+	s--;
+	if (m->slabs.block_size[s] == 0 ||
+	    (at - m->slabs.start[s]) / m->slabs.block_size[s] >= m->slabs.count[s])
+		return false;
+	*slab = s;
+	*block = (uint32_t)((at - m->slabs.start[s]) / m->slabs.block_size[s]);
+	return true;
+}
+
+/* The object or part that lies in the slab block or malloc block [start, end). */
+static uint32_t owner_between(const struct model *m, taddr start, taddr end, size_t *part)
+{
+	size_t o = count_up_to(m->objects.addr, m->objects.n, end - 1);
+	size_t p = count_up_to(m->parts.addr, m->parts.n, end - 1);
+
+	*part = m->parts.n;
+	if (o > 0 && m->objects.addr[o - 1] >= start)
+		return (uint32_t)(o - 1);
+	if (p == 0 || m->parts.addr[p - 1] < start)
+		return NO_NODE;
+	*part = p - 1;
+	return m->parts.owner[p - 1];
+}
+
+/* An object outside all blocks: it lies in a program's own data. A part can, too. */
+static uint32_t owner_outside(const struct model *m, taddr at, size_t *part)
+{
+	size_t o = count_up_to(m->objects.addr, m->objects.n, at);
+	size_t p = count_up_to(m->parts.addr, m->parts.n, at);
+
+	*part = m->parts.n;
+	if (p > 0 && at - m->parts.addr[p - 1] < m->parts.size[p - 1]) {
+		*part = p - 1;
+		return m->parts.owner[p - 1];
+	}
+	if (o > 0 && at - m->objects.addr[o - 1] < node_size(m, (uint32_t)(o - 1)))
+		return (uint32_t)(o - 1);
+	return NO_NODE;
+}
+
+uint32_t model_node_at(const struct model *m, taddr at, size_t *part)
+{
+	size_t slab, block = model_block_at(m, at);
+	uint32_t i;
+
+	*part = m->parts.n;
+	if (model_slab_block_at(m, at, &slab, &i)) {
+		taddr start =
+			m->slabs.start[slab] + (uint64_t)i * m->slabs.block_size[slab];
+
+		return owner_between(m, start, start + m->slabs.block_size[slab], part);
+	}
+	if (block == m->blocks.n)
+		return owner_outside(m, at, part);
+	if (m->blocks.state[block] != BLOCK_USED ||
+	    m->blocks.owner[block] == BLOCK_IS_POOL)
+		return NO_NODE;
+	if (m->blocks.owner[block] == 0)
+		return node_of_block(m, block);
+	return owner_between(m, m->blocks.addr[block],
+			     m->blocks.addr[block] + m->blocks.size[block], part);
+}
