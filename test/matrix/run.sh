@@ -137,11 +137,12 @@ run_variant()
 	fi
 }
 
+# Where the debug information of a root's libc, or of a file, is.
 debug_file()
 {
-	local libc=$1/usr/lib/x86_64-linux-gnu/libc.so.6 id
-	[ -e "$libc" ] || libc=$1/lib/x86_64-linux-gnu/libc.so.6
-	id=$(readelf -n "$(readlink -f "$libc")" | awk '/Build ID/ { print $3 }')
+	local file=${2:-$1/usr/lib/x86_64-linux-gnu/libc.so.6} id
+	[ -e "$file" ] || file=$1/lib/x86_64-linux-gnu/libc.so.6
+	id=$(readelf -n "$(readlink -f "$file")" | awk '/Build ID/ { print $3 }')
 	echo "$1/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
 }
 
@@ -179,4 +180,16 @@ if [ -e "$(debug_file "")" ]; then libcs+=("here=$(debug_file "")"); fi
 echo "layouts, against debug information:"
 "$build/driver/print_layouts" >"$work/table"
 python3 "$top/test/matrix/layouts.py" "$work/table" "${libcs[@]}" || failed=1
+
+# Pythons of this machine that have debug information, in the file or beside it.
+pythons=()
+for file in /usr/bin/python3.?? "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/lib/libpython3.*.so.1.0; do
+	[ -e "$file" ] || continue
+	if readelf -SW "$file" | grep -q '\.debug_info' || [ -e "$(debug_file "" "$file")" ]; then
+		pythons+=("$file")
+	fi
+done
+python3 "$top/test/matrix/cpython_layouts.py" \
+	"$build/CMakeFiles/heapsift_objects.dir/src/lang/cpython/cpy_layout.c.o" \
+	"${pythons[@]}" || failed=1
 exit $failed

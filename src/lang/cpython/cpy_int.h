@@ -29,17 +29,20 @@ struct cpy_layout {
 
 	struct { /* _PyRuntimeState */
 		uint32_t size, finalizing, interpreters_head, interpreters_main;
-		uint32_t current_thread; /* gilstate.tstate_current, up to 3.11 */
-		uint32_t gil;            /* ceval.gil, up to 3.11 */
+		uint32_t current_thread;   /* gilstate.tstate_current, up to 3.11 */
+		uint32_t gil;              /* ceval.gil, up to 3.11 */
+		uint32_t main_interpreter; /* _main_interpreter, from 3.11 */
 	} runtime;
 	struct { /* PyInterpreterState */
 		uint32_t size, next, id, threads, gc;
 		uint32_t modules, modules_by_index, sysdict, builtins, importlib;
 		uint32_t codec_search_path, codec_search_cache, codec_error_registry;
 		uint32_t dict, obmalloc; /* obmalloc: a pointer from 3.13 */
-		uint32_t static_types, static_types_extension; /* arrays, from 3.12 */
-		uint32_t interned;                             /* from 3.12 */
+		uint32_t static_types, static_types_max; /* array, from 3.12 */
+		uint32_t static_types_extension, static_types_extension_max; /* 3.13 */
+		uint32_t interned;     /* from 3.12 */
 		uint32_t gil;          /* ceval.gil, a pointer, from 3.12 */
+		uint32_t own_gil;      /* _gil: where it points unless shared */
 		uint32_t first_thread; /* _initial_thread */
 	} interp;
 	struct { /* _gc_runtime_state */
@@ -106,7 +109,7 @@ struct cpy_layout {
 	struct { /* where instances keep attributes outside a dict of their own */
 		int32_t dict;   /* managed: PyObject * at this offset from the object */
 		int32_t values; /* managed values pointer; CPY_NO_VALUES: inline, 3.13 */
-		uint32_t pre_header; /* bytes, before the collector's head's end */
+		uint32_t pre_header; /* bytes before the collector's head */
 	} managed;
 	uint32_t list_items, list_allocated, tuple_items;
 	uint32_t int_digits; /* ob_digit; their count: ob_size, lv_tag >> 3 from 3.12 */
@@ -125,6 +128,7 @@ struct cpy_layout {
 	struct { /* obmalloc */
 		uint32_t arena_size, pool_size, pool_head, arena_object_size;
 		uint32_t arenas, maxarenas; /* in obmalloc's state, from 3.12 */
+		uint32_t state_size;        /* of that state */
 	} obmalloc;
 	bool has_immortals;              /* from 3.12 */
 	uint32_t static_type_size_extra; /* added to sys.getsizeof of a static type */

@@ -7,13 +7,7 @@
 
 #define UNUSED(x) (void)(x)
 
-/* cpy_layout.c, cpy_find.c, cpy_open.c, cpy_quiet.c, cpy_pool.c, cpy_list.c */
-const struct cpy_layout *cpy_layout_of(unsigned major, unsigned minor)
-{
-	UNUSED(major);
-	UNUSED(minor);
-	return NULL;
-}
+/* cpy_find.c, cpy_open.c, cpy_quiet.c, cpy_pool.c, cpy_list.c */
 struct python_places *python_locate(struct mem *running, const struct module_set *set,
 				    struct model *m)
 {
