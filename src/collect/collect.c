@@ -2,9 +2,10 @@
 /*
  * The life of a live collection:
  *
- *   running    modules, where the allocator's state lies (nothing is stopped)
+ *   running    modules, where allocator and interpreter keep their state (nothing is stopped)
  *   snapshot   the consistent view is taken; in freeze mode the target stands from here
- *   scan       arenas and lists, then every block once, then the vtables they name
+ *   scan       arenas and lists, then every block once, then the vtables they name; an
+ *              interpreter's objects; the words of stacks, registers and data
  *   released   the child is ended or the target let go; residency, names, tables, edges
  */
 #include "collect/collect_int.h"
@@ -25,9 +26,15 @@ struct collection {
 	struct model *model;
 	struct module_set modules;
 	struct heap_places *places;
+	struct python_places *python_places;
+	bool heap_quiet, python_quiet; /* at the last stop */
 	struct mem *mem;
 	struct heap *heap;
 	struct cxx_vtables *vtables;
+	struct python *python;
+	struct object_walk
+		*objects; /* NULL: there is no interpreter, or none we can read */
+	struct root_scan *roots;
 };
 
 /* Nothing but bytes: the heap is of no interest then. */
@@ -79,6 +86,7 @@ static bool look_at_running(struct collection *c, struct err *e)
 	if (c->places)
 		c->model->processes.allocator[0] =
 			model_intern(c->model, str_of(heap_places_name(c->places)));
+	c->python_places = python_locate(running, &c->modules, c->model);
 	if (c->places && c->options->evidence_only) {
 		mem_learn_pages(running);
 		look_at_heap(c, running);
@@ -89,33 +97,93 @@ static bool look_at_running(struct collection *c, struct err *e)
 	return true;
 }
 
+/* A mem_quiet_fn: the allocator marks who is inside it anew, the interpreter adds to them. */
+static bool is_quiet(const struct mem *stopped, void *context)
+{
+	struct collection *c = context;
+
+	for (size_t i = 0; i < stopped->nthreads; i++)
+		stopped->threads[i].is_busy = false;
+	c->heap_quiet = !c->places || heap_is_quiet(stopped, c->places);
+	c->python_quiet = !c->python_places || python_is_quiet(stopped, c->python_places);
+	return c->heap_quiet && c->python_quiet;
+}
+
 static bool take_snapshot(struct collection *c, struct err *e)
 {
 	struct mem_live_options o = { .mode = c->options->mode,
 				      .max_child_s = c->options->max_child_s };
 
-	if (c->places) {
-		o.is_quiet = heap_is_quiet;
-		o.quiet_context = c->places;
+	if (c->places || c->python_places) {
+		o.is_quiet = is_quiet;
+		o.quiet_context = c;
 	}
 	return mem_open_live(c->pid, &o, &c->mem, e);
 }
 
-static bool scan_heap(struct collection *c, struct scan *s, struct err *e)
+/* An interpreter that cannot be read is a finding: blocks are told all the same. */
+static void open_python(struct collection *c)
 {
-	build_threads(c->mem, c->model);
-	if (!c->places)
-		return true;
-	if (!heap_open(c->mem, c->places, c->model, &c->heap, e))
-		return false;
+	struct err why;
+
+	if (!c->python_places)
+		return;
+	if (python_open(c->mem, c->python_places, &c->modules, c->model, &c->python,
+			&why))
+		c->objects = object_walk_new(c->python, c->options);
+	else
+		model_find_out(c->model, SEVERITY_WARNING, "python",
+			       "its objects cannot be read: %s", why.text);
+}
+
+static void scan_heap(struct collection *c, struct scan *s)
+{
 	c->vtables = cxx_vtables_new(c->mem, &c->modules);
-	s->heap = c->heap;
-	s->mem = c->mem;
 	s->vptrs = cxx_filter_of(c->vtables);
 	scan_blocks(s);
 	scan_read_vtables(s, c->vtables);
 	heap_check(c->heap, c->model);
+}
+
+/* All that is read of the target's bytes. */
+static bool scan_target(struct collection *c, struct scan *s, struct err *e)
+{
+	build_threads(c->mem, c->model);
+	if (c->places && !heap_open(c->mem, c->places, c->model, &c->heap, e))
+		return false;
+	open_python(c);
+	s->heap = c->heap;
+	s->python = c->python;
+	s->mem = c->mem;
+	scan_find_bounds(s);
+	if (c->heap)
+		scan_heap(c, s);
+	if (c->objects)
+		objects_read(c->objects);
+	if (s->edges)
+		c->roots = root_scan_read(s, &c->modules, c->python);
 	return true;
+}
+
+/* All that is computed of it. */
+static void build_model(struct collection *c, struct scan *s)
+{
+	scan_name_types(s, c->vtables, c->model);
+	scan_build_blocks(s, c->model);
+	if (c->objects)
+		objects_build(c->objects, c->model);
+	if (s->edges)
+		edges_build(s, c->objects, c->roots, &c->modules, c->model);
+	build_layout(c->mem, &c->modules, c->model);
+}
+
+static const char *what_is_not_quiet(const struct collection *c)
+{
+	if (c->python_quiet)
+		return "a thread was inside malloc";
+	return c->heap_quiet ? "the interpreter was in the middle of a change"
+			     : "a thread was inside malloc, and the interpreter in the "
+			       "middle of a change,";
 }
 
 static void note_snapshot(struct collection *c)
@@ -134,22 +202,22 @@ static void note_snapshot(struct collection *c)
 			       "read while the target ran: what is shown may be torn");
 	else if (!c->mem->quiet)
 		model_find_out(m, SEVERITY_NOTE, "snapshot",
-			       "a thread was inside malloc at each of %u tries: its last "
-			       "call may be half done",
-			       c->mem->attempts);
+			       "%s at each of %u tries: what it did last may be half "
+			       "done",
+			       what_is_not_quiet(c), c->mem->attempts);
 }
 
 static bool collect_snapshot(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
-			  .edges = c->options->edges,
+			  .edges = c->options->edges && !wants_bytes(c),
 			  .progress = c->options->progress };
 	struct err lost;
 	bool ok;
 
 	if (!take_snapshot(c, e))
 		return false;
-	ok = scan_heap(c, &s, e);
+	ok = scan_target(c, &s, e);
 	if (wants_bytes(c))
 		copy_bytes(c->mem, c->options->bytes, c->model);
 	mem_release(c->mem);
@@ -159,11 +227,7 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 		ok = false;
 	}
 	if (ok) {
-		scan_name_types(&s, c->vtables, c->model);
-		scan_build_blocks(&s, c->model);
-		if (s.edges)
-			scan_build_edges(&s, c->model);
-		build_layout(c->mem, &c->modules, c->model);
+		build_model(c, &s);
 		note_snapshot(c);
 	}
 	scan_release(&s);
@@ -178,6 +242,20 @@ static bool collect_evidence(struct collection *c, struct err *e)
 	return !mem_check(c->pid, c->model) || look_at_running(c, e);
 }
 
+static void collection_release(struct collection *c)
+{
+	root_scan_free(c->roots);
+	object_walk_free(c->objects);
+	python_free(c->python);
+	cxx_vtables_free(c->vtables);
+	heap_free(c->heap);
+	if (c->mem)
+		mem_close(c->mem);
+	python_places_free(c->python_places);
+	heap_places_free(c->places);
+	module_set_release(&c->modules);
+}
+
 static bool collect_live(pid_t pid, const struct collect_options *o, struct model **out,
 			 struct err *e)
 {
@@ -188,12 +266,7 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	ok = o->evidence_only ? collect_evidence(&c, e)
 			      : (wants_bytes(&c) || look_at_running(&c, e)) &&
 					collect_snapshot(&c, e);
-	cxx_vtables_free(c.vtables);
-	heap_free(c.heap);
-	if (c.mem)
-		mem_close(c.mem);
-	heap_places_free(c.places);
-	module_set_release(&c.modules);
+	collection_release(&c);
 	if (ok)
 		*out = c.model;
 	else

@@ -12,6 +12,10 @@
 #include "lang/lang.h"
 #include "mem/mem.h"
 
+struct address_range {
+	taddr start, end;
+};
+
 /* What a used block is, before types have rows. */
 enum block_tag {
 	TAG_UNKNOWN,
@@ -31,8 +35,7 @@ struct row_columns {
 	taddr addr[SEGMENT_ROWS];
 	uint64_t size[SEGMENT_ROWS];
 	uint32_t extra[SEGMENT_ROWS];
-	uint32_t tag[SEGMENT_ROWS];    /* enum block_tag */
-	uint32_t nwords[SEGMENT_ROWS]; /* words kept of each block */
+	uint32_t tag[SEGMENT_ROWS]; /* enum block_tag */
 	uint16_t arena[SEGMENT_ROWS];
 	uint8_t state[SEGMENT_ROWS];
 };
@@ -48,6 +51,7 @@ struct row_segment {
 	size_t n, first; /* first: index of its first block in the model */
 	struct row_columns *columns;
 	struct row_previews *previews; /* NULL when not wanted */
+	uint32_t *counts; /* words kept of each block, then edges; NULL when not wanted */
 	struct word_segment *words, *last_words;
 	size_t nwords, room; /* room: what the last word segment can still take */
 };
@@ -80,10 +84,15 @@ struct scan {
 	const struct mem *mem;
 	const struct cxx_filter *vptrs; /* which first words may be vtable pointers */
 	bool previews, edges;
-	struct progress *progress; /* may be NULL; of the calling thread */
+	struct progress *progress;   /* may be NULL; of the calling thread */
+	const struct python *python; /* may be NULL */
+	/* Read by layout alone: bookkeeping of the allocator and of interpreters. No word in
+	 * a block there is a reference. By address; found by scan_find_bounds. */
+	struct address_range *own;
+	size_t nown;
 	const struct heap_span *spans;
 	size_t nspans;
-	/* Where blocks are: the spans below and above the widest gap between two of them
+	/* Where nodes are: spans and pools below and above the widest gap between two of them
 	 * (the brk heap lies far from what is mmapped). A word elsewhere is no reference. */
 	taddr low_start, low_end, high_start, high_end;
 
@@ -94,16 +103,25 @@ struct scan {
 	size_t nsegments, nblocks;
 };
 
-/* Walks every span on all cores. s->heap, mem, vptrs, previews and edges are set. */
+/* Finds the spans, own ranges, and where nodes are. s->heap (may be NULL) and python are
+ * set. */
+void scan_find_bounds(struct scan *s);
+/* All spans and pools, by address; *out is the caller's. */
+size_t scan_nodes_memory(const struct scan *s, struct address_range **out);
+/* Then: walks every span on all cores. s->mem, vptrs, previews and edges are set. */
 void scan_blocks(struct scan *s);
+/* May the word be the address of a node? */
+static inline bool scan_may_refer(const struct scan *s, uint64_t word)
+{
+	return (word - s->low_start < s->low_end - s->low_start) |
+	       (word - s->high_start < s->high_end - s->high_start);
+}
 /* Reads the vtables that the first words point to, if they do. */
 void scan_read_vtables(struct scan *s, struct cxx_vtables *vtables);
 /* Turns the first words that may be vtables into rows of m->types. */
 void scan_name_types(struct scan *s, struct cxx_vtables *vtables, struct model *m);
 /* Fills m->blocks, m->previews and m->findings. */
 void scan_build_blocks(struct scan *s, struct model *m);
-/* Resolves the words kept to m->edge_first and m->edge_to; after scan_build_blocks. */
-void scan_build_edges(struct scan *s, struct model *m);
 void scan_release(struct scan *s);
 
 /* Give back what of a segment is no longer needed. */

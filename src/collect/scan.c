@@ -6,8 +6,8 @@
  * twice, so the pass can run while the target stands (freeze mode).
  *
  * A word can be judged only when all blocks are known, so the pass keeps each word that
- * falls among the spans (8 bytes) and scan_edges.c turns it into a block index (4 bytes)
- * after the target's release.
+ * falls among the spans (8 bytes) and edges.c turns it into an edge after the target's
+ * release.
  *
  * What is found goes into segments of a fixed size, never moved and given back one by one
  * as the model's tables fill: the peak is what there is, without room to grow in.
@@ -30,6 +30,7 @@ enum {
 struct part_walk {
 	const struct scan *scan;
 	struct scan_part *part;
+	size_t next_own; /* the first of scan->own that ends behind where the walk is */
 };
 
 void segment_free_columns(struct row_segment *rows)
@@ -59,6 +60,8 @@ static struct row_segment *add_row_segment(struct part_walk *walk)
 	rows->columns = xmap(sizeof(*rows->columns));
 	if (walk->scan->previews)
 		rows->previews = xmap(sizeof(*rows->previews));
+	if (walk->scan->edges)
+		rows->counts = xmap(SEGMENT_ROWS * sizeof(*rows->counts));
 	if (p->last_rows)
 		p->last_rows->next = rows;
 	else
@@ -87,6 +90,9 @@ void segment_free_words(struct row_segment *rows)
 		xunmap(rows->words, sizeof(*rows->words));
 		rows->words = next;
 	}
+	if (rows->counts)
+		xunmap(rows->counts, SEGMENT_ROWS * sizeof(*rows->counts));
+	rows->counts = NULL;
 }
 
 static uint32_t vtable_tag(struct scan_part *p, uint64_t word)
@@ -118,7 +124,7 @@ static uint32_t block_tag(struct part_walk *walk, const uint8_t *bytes, size_t h
 								  : TAG_UNKNOWN;
 }
 
-/* Keeps the words of bytes[0, n) that point among the spans. n is a multiple of 8. */
+/* Keeps the words of bytes[0, n) that may be addresses of nodes. n is a multiple of 8. */
 static void keep_words(const struct scan *s, struct row_segment *rows,
 		       const uint8_t *bytes, size_t n)
 {
@@ -212,7 +218,7 @@ static void keep_references(struct part_walk *walk, const struct heap_block *b,
 			   (size_t)align_down(have, sizeof(uint64_t)));
 	else
 		scan_words(walk, b, w);
-	rows->columns->nwords[rows->n] = (uint32_t)(rows->nwords - before);
+	rows->counts[rows->n] = (uint32_t)(rows->nwords - before);
 }
 
 static void keep_preview(struct row_segment *rows, const uint8_t *bytes, size_t have)
@@ -222,6 +228,17 @@ static void keep_preview(struct row_segment *rows, const uint8_t *bytes, size_t 
 	memcpy(preview, bytes, have < sizeof(preview) ? have : sizeof(preview));
 	rows->previews->low[rows->n] = preview[0];
 	rows->previews->high[rows->n] = preview[1];
+}
+
+/* Blocks of a part come by address, so the ranges are passed once. */
+static bool is_own(struct part_walk *walk, const struct heap_block *b)
+{
+	const struct scan *s = walk->scan;
+
+	while (walk->next_own < s->nown && s->own[walk->next_own].end <= b->addr)
+		walk->next_own++;
+	return walk->next_own < s->nown &&
+	       s->own[walk->next_own].start < b->addr + b->size;
 }
 
 static void look_into(struct part_walk *walk, const struct heap_block *b,
@@ -239,7 +256,7 @@ static void look_into(struct part_walk *walk, const struct heap_block *b,
 		return;
 	if (bytes)
 		rows->columns->tag[rows->n] = block_tag(walk, bytes, have, b->size);
-	if (walk->scan->edges)
+	if (walk->scan->edges && !is_own(walk, b))
 		keep_references(walk, b, w, bytes, have);
 }
 
@@ -281,34 +298,13 @@ static void walk_parts(void *context, size_t begin, size_t end, unsigned worker)
 	if (worker == 0)
 		progress_step(s->progress, begin, s->nparts);
 	for (size_t i = begin; i < end; i++) {
-		struct part_walk walk = { s, &s->parts[i] };
+		struct part_walk walk = { s, &s->parts[i], 0 };
 		struct heap_sink sink = { on_block, on_damage, &walk };
 
 		for (size_t k = 0; k < walk.part->nspans; k++)
 			heap_walk(s->heap, walk.part->first_span + k, w, &sink);
 	}
 	mem_window_free(w);
-}
-
-static void find_bounds(struct scan *s)
-{
-	size_t split = 0;
-	uint64_t widest = 0;
-
-	if (s->nspans == 0)
-		return;
-	for (size_t i = 1; i < s->nspans; i++) {
-		uint64_t gap = s->spans[i].start - s->spans[i - 1].end;
-
-		if (gap > widest)
-			widest = gap, split = i;
-	}
-	s->low_start = s->spans[0].start;
-	s->low_end = s->spans[split ? split - 1 : s->nspans - 1].end;
-	if (split) {
-		s->high_start = s->spans[split].start;
-		s->high_end = s->spans[s->nspans - 1].end;
-	}
 }
 
 static void cut_parts(struct scan *s)
@@ -343,8 +339,6 @@ static void line_up_segments(struct scan *s)
 
 void scan_blocks(struct scan *s)
 {
-	s->nspans = heap_spans(s->heap, &s->spans);
-	find_bounds(s);
 	cut_parts(s);
 	progress_stage(s->progress, "walking the heap");
 	pool_run(pool_cores(), s->nparts, 1, walk_parts, s);
@@ -370,4 +364,5 @@ void scan_release(struct scan *s)
 	}
 	free(s->segments);
 	free(s->parts);
+	free(s->own);
 }

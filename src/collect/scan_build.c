@@ -111,8 +111,6 @@ static void copy_rows(const struct row_segment *rows, struct model *m)
 		memcpy(m->previews.low + at, rows->previews->low, n * 8);
 		memcpy(m->previews.high + at, rows->previews->high, n * 8);
 	}
-	for (size_t i = 0; m->edge_first.n && i < n; i++)
-		m->edge_first.at[at + i] = c->nwords[i];
 }
 
 static void build_damages(struct scan *s, struct model *m)
@@ -144,8 +142,6 @@ void scan_build_blocks(struct scan *s, struct model *m)
 	model_table_resize(m, &model_tables[TABLE_blocks], n);
 	if (s->previews)
 		model_table_resize(m, &model_tables[TABLE_previews], n);
-	if (s->edges)
-		model_table_resize(m, &model_tables[TABLE_edge_first], n + 1);
 	for (size_t k = 0; k < s->nsegments; k++) {
 		struct row_segment *rows = s->segments[k];
 

@@ -67,6 +67,12 @@ size_t heap_spans(const struct heap *h, const struct heap_span **out)
 	return h->nspans;
 }
 
+size_t heap_own_ranges(const struct heap *h, const struct heap_range **out)
+{
+	*out = h->own;
+	return h->nown;
+}
+
 void heap_walk(struct heap *h, size_t span, struct mem_window *w,
 	       const struct heap_sink *sink)
 {

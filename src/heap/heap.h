@@ -52,6 +52,13 @@ struct heap_span {
 };
 size_t heap_spans(const struct heap *h, const struct heap_span **out);
 
+/* The allocator's own records, wherever they lie: arenas, parameters, caches of threads
+ * (these are blocks too). What they point to is not thereby in use. In no order. */
+struct heap_range {
+	taddr start, end;
+};
+size_t heap_own_ranges(const struct heap *h, const struct heap_range **out);
+
 struct heap_block {
 	taddr addr;     /* what malloc returned */
 	uint64_t size;  /* usable bytes */

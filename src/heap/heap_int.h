@@ -33,6 +33,8 @@ struct heap {
 	const struct allocator *allocator;
 	struct heap_span *spans; /* by address, no two overlap; owned by the allocator */
 	size_t nspans;
+	struct heap_range *own; /* likewise */
+	size_t nown;
 };
 
 extern const struct allocator ptmalloc;

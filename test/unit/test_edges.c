@@ -56,6 +56,8 @@ static int target_main(void)
 
 			if (next_random(&seed) % 4 == 0)
 				continue;
+			if (next_random(&seed) % 2 == 0)
+				inside = 0;
 			t->slot[i][k] = t->node[to] + inside;
 			words[node_words(i) - SLOTS + k] = t->slot[i][k];
 		}
@@ -86,12 +88,14 @@ static struct truth *start_target(pid_t *pid)
 	return t;
 }
 
-static size_t count_edges(const struct model *m, size_t from, size_t to)
+static size_t count_edges(const struct model *m, size_t from, size_t to, bool interior)
 {
+	enum label_kind kind = interior ? LABEL_INTERIOR : LABEL_POSSIBLE;
 	size_t n = 0;
 
 	for (uint64_t i = m->edge_first.at[from]; i < m->edge_first.at[from + 1]; i++)
-		n += m->edge_to.node[i] == to;
+		n += m->edge_to.node[i] == node_of_block(m, to) &&
+		     m->labels.kind[m->edge_to.label[i]] == kind;
 	return n;
 }
 
@@ -103,16 +107,19 @@ static void check_node(const struct model *m, const struct truth *t, size_t i)
 	assert_int_equal(m->blocks.addr[from], t->node[i]);
 	for (size_t k = 0; k < SLOTS; k++) {
 		size_t to, same = 0;
+		bool interior;
 
 		if (!t->slot[i][k])
 			continue;
 		to = model_block_at(m, t->slot[i][k]);
 		assert_true(to < m->blocks.n);
+		interior = t->slot[i][k] != m->blocks.addr[to];
 		for (size_t j = 0; j < SLOTS; j++)
-			same += t->slot[i][j] && model_block_at(m, t->slot[i][j]) == to;
+			same += t->slot[i][j] && model_block_at(m, t->slot[i][j]) == to &&
+				(t->slot[i][j] != m->blocks.addr[to]) == interior;
 		if (to == from)
 			continue; /* a reference to itself is none */
-		assert_int_equal(count_edges(m, from, to), same);
+		assert_int_equal(count_edges(m, from, to, interior), same);
 		expected++;
 	}
 	assert_int_equal(m->edge_first.at[from + 1] - m->edge_first.at[from], expected);

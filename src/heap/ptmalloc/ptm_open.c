@@ -69,11 +69,31 @@ static void publish_spans(struct ptm_heap *h)
 		h->base.spans[i] = h->spans[i].base;
 }
 
+static void publish_own(struct ptm_heap *h)
+{
+	const struct ptm_places *p = h->places;
+	struct heap_range *own = xcalloc(h->narenas + h->ntcaches + 1, sizeof(*own));
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->narenas; i++)
+		own[n++] = (struct heap_range){ h->arenas[i].addr,
+						h->arenas[i].addr + p->state->size };
+	if (p->mp)
+		own[n++] = (struct heap_range){ p->mp, p->mp + p->par->size };
+	for (size_t i = 0; i < h->ntcaches; i++)
+		own[n++] = (struct heap_range){ h->tcaches[i].addr,
+						h->tcaches[i].addr +
+							h->tcaches[i].layout->size };
+	h->base.own = own;
+	h->base.nown = n;
+}
+
 static void ptm_free(struct heap *heap)
 {
 	struct ptm_heap *h = (struct ptm_heap *)heap;
 
 	free(h->base.spans);
+	free(h->base.own);
 	free(h->spans);
 	free(h->arenas);
 	free(h->tcaches);
@@ -98,6 +118,7 @@ static bool ptm_open(const struct mem *mem, const struct heap_places *p, struct 
 	ptm_open_lists(h, m);
 	ptm_cut_spans(h, m);
 	publish_spans(h);
+	publish_own(h);
 	*out = &h->base;
 	return true;
 }

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From words to references. A word can be judged only when all nodes are known, so the
+ * scan keeps each that falls among blocks and pools (8 bytes), and here it becomes a node
+ * and a label, in the same 8 bytes, on all cores; then segment after segment moves into
+ * m->edge_to and gives its memory back: the peak is what there is, and one segment.
+ *
+ * A block that belongs to an object is read by its owner's layout, so its words are passed
+ * over. What the objects' own layouts did not tell (bodies of unknown types) is inserted
+ * behind each object's certain edges.
+ *
+ * A reference counts when it falls inside a node and not into the one it comes from.
+ * Several words to the same node are several references. One to an object counts only if
+ * the object's refcount exceeds the references that are certain: then somebody holds it
+ * whom no layout tells. Whether there are more such words than unexplained references is
+ * not asked: which of them are stale nobody knows, and the answer must not depend on the
+ * order in which they are met. An immortal object is held anyway.
+ */
+#include "base/pool.h"
+#include "collect/edges_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { AHEAD = 16 /* words: their slots are fetched while earlier ones are looked up */ };
+
+struct resolving {
+	struct scan *scan;
+	const struct references *references;
+};
+
+/* The words of a segment, one after the other, and places for what becomes of them: an
+ * edge never lies ahead of the word it was made of, so they share the memory. */
+struct word_stream {
+	struct word_segment *at;
+	size_t i;
+};
+
+static inline uint64_t *stream_next(struct word_stream *w)
+{
+	if (w->i == SEGMENT_WORDS)
+		*w = (struct word_stream){ w->at->next, 0 };
+	return &w->at->words[w->i++];
+}
+
+static void stream_skip(struct word_stream *w, size_t n)
+{
+	while (n > SEGMENT_WORDS - w->i) {
+		n -= SEGMENT_WORDS - w->i;
+		*w = (struct word_stream){ w->at->next, 0 };
+	}
+	w->i += n;
+}
+
+static inline void fetch_ahead(const struct word_stream *w, const struct index_range *r)
+{
+	if (w->i + AHEAD < SEGMENT_WORDS) {
+		uint64_t offset = w->at->words[w->i + AHEAD] - r->start;
+
+		if (r->slots && offset < r->end - r->start)
+			__builtin_prefetch(&r->slots[offset / INDEX_SLOT_BYTES]);
+	}
+}
+
+/* Turns the words of a segment into edges and counts those of each block. */
+static void resolve_segment(const struct references *refs, struct row_segment *rows)
+{
+	static const struct index_range nowhere;
+	const struct node_index *x = &refs->index;
+	struct word_stream in = { rows->words, 0 }, out = in;
+	const struct index_range *r = &nowhere;
+
+	rows->nwords = 0;
+	for (size_t i = 0; i < rows->n; i++) {
+		uint32_t left = rows->counts[i];
+		uint32_t self = node_of_block(x->m, rows->first + i);
+
+		rows->counts[i] = 0;
+		if (left > 0 && x->m->blocks.owner[rows->first + i] != 0) {
+			stream_skip(&in, left);
+			continue;
+		}
+		for (; left > 0; left--) {
+			taddr at = *stream_next(&in);
+			struct index_hit hit;
+
+			fetch_ahead(&in, r);
+			if (at - r->start >= r->end - r->start) {
+				const struct index_range *here = node_index_range(x, at);
+
+				r = here ? here : r;
+				hit = node_index_find(x, at);
+			} else {
+				hit = node_index_in_range(x, r, at);
+			}
+			if (hit.node == self || !reference_counts(refs, hit.node))
+				continue;
+			*stream_next(&out) = hit.node | (uint64_t)hit.label << 32;
+			rows->counts[i]++;
+		}
+		rows->nwords += rows->counts[i];
+	}
+}
+
+static void resolve_segments(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct resolving *r = context;
+
+	if (worker == 0)
+		progress_step(r->scan->progress, begin, r->scan->nsegments);
+	for (size_t i = begin; i < end; i++)
+		resolve_segment(r->references, r->scan->segments[i]);
+}
+
+/* ---- what layouts did not tell of objects ---- */
+
+struct found_edge {
+	uint32_t object;
+	struct index_hit hit;
+};
+
+struct found_edges {
+	struct found_edge *edges; /* by object */
+	size_t n;
+};
+
+static void resolve_possible(struct found_edges *found, struct object_walk *w,
+			     const struct references *refs, struct model *m)
+{
+	const struct possible_word *words;
+	size_t n = objects_possible(w, &words);
+
+	found->edges = xcalloc(n + 1, sizeof(*found->edges));
+	for (size_t i = 0; i < n; i++) {
+		struct index_hit hit = node_index_find(&refs->index, words[i].word);
+		uint32_t from = words[i].object;
+
+		if (!reference_counts(refs, hit.node))
+			continue;
+		if (words[i].is_root)
+			root_add(m, m->roots.group[from], m->roots.kind[from],
+				 model_text(m, m->roots.name[from]), hit.node, false, 0);
+		else if (hit.node != from)
+			found->edges[found->n++] = (struct found_edge){ from, hit };
+	}
+}
+
+/* Edges of objects move up, last first, to make room behind each one's own. The table has
+ * room for all. */
+static void insert_found(const struct found_edges *found, struct model *m)
+{
+	size_t left = found->n;
+	uint64_t *first = m->edge_first.at;
+
+	for (size_t o = m->objects.n; left > 0 && o-- > 0;) {
+		uint64_t end = first[o + 1], n = end - first[o];
+
+		first[o + 1] += left;
+		while (left > 0 && found->edges[left - 1].object == o) {
+			m->edge_to.node[end + left - 1] = found->edges[left - 1].hit.node;
+			m->edge_to.label[end + left - 1] =
+				(uint16_t)found->edges[left - 1].hit.label;
+			left--;
+		}
+		memmove(m->edge_to.node + first[o] + left, m->edge_to.node + first[o],
+			n * sizeof(*m->edge_to.node));
+		memmove(m->edge_to.label + first[o] + left, m->edge_to.label + first[o],
+			n * sizeof(*m->edge_to.label));
+	}
+}
+
+/* ---- all together ---- */
+
+/* Moves a segment's edges behind those that are there, and gives their memory back. */
+static void move_edges(struct row_segment *rows, struct model *m, uint64_t at)
+{
+	uint64_t *first = m->edge_first.at + m->objects.n + rows->first;
+	struct word_stream in = { rows->words, 0 };
+
+	for (size_t i = 0; i < rows->n; i++) {
+		first[i] = at;
+		for (uint32_t left = rows->counts[i]; left > 0; left--) {
+			uint64_t edge = *stream_next(&in);
+
+			m->edge_to.node[at] = (uint32_t)edge;
+			m->edge_to.label[at++] = (uint16_t)(edge >> 32);
+		}
+	}
+	segment_free_words(rows);
+}
+
+static void assemble(const struct scan *s, const struct found_edges *found,
+		     struct model *m)
+{
+	uint64_t at = m->edge_to.n + found->n, total = at;
+
+	for (size_t i = 0; i < s->nsegments; i++)
+		total += s->segments[i]->nwords;
+	model_table_resize(m, &model_tables[TABLE_edge_to], total);
+	model_table_resize(m, &model_tables[TABLE_edge_first], node_count(m) + (size_t)1);
+	insert_found(found, m);
+	for (size_t i = 0; i < s->nsegments; i++) {
+		move_edges(s->segments[i], m, at);
+		at += s->segments[i]->nwords;
+	}
+	m->edge_first.at[node_count(m)] = at;
+}
+
+void edges_build(struct scan *s, struct object_walk *w, struct root_scan *r,
+		 const struct module_set *modules, struct model *m)
+{
+	struct references refs = { .in_edges = w ? objects_in_edges(w) : NULL };
+	struct resolving resolving = { s, &refs };
+	struct found_edges found = { 0 };
+
+	progress_stage(s->progress, "finding references");
+	(void)model_label(m, LABEL_POSSIBLE, str_of(""));
+	node_index_build(&refs.index, s->spans, s->nspans, m);
+	if (r)
+		roots_build(r, &refs, modules, m);
+	if (w)
+		resolve_possible(&found, w, &refs, m);
+	pool_run(pool_cores(), s->nsegments, 1, resolve_segments, &resolving);
+	node_index_release(&refs.index);
+	assemble(s, &found, m);
+	free(found.edges);
+	roots_sort(m);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What edges and roots share: which words count as references. */
+#ifndef COLLECT_EDGES_INT_H
+#define COLLECT_EDGES_INT_H
+
+#include "collect/node_index_int.h"
+
+struct references {
+	struct node_index index;
+	uint32_t *in_edges; /* by object: certain edges and roots; NULL: no objects */
+};
+
+/* Does a word that leads here count? A node that was not found does not. */
+static inline bool reference_counts(const struct references *refs, uint32_t node)
+{
+	const struct model *m = refs->index.m;
+
+	if (!node_is_object(m, node))
+		return node != NO_NODE;
+	return refs->in_edges && m->objects.refcount[node] != OBJECT_IMMORTAL &&
+	       m->objects.refcount[node] > refs->in_edges[node];
+}
+
+/* Words of the target's own memory become possible roots. */
+void roots_build(struct root_scan *r, const struct references *refs,
+		 const struct module_set *modules, struct model *m);
+/* By group, name and address, the same said twice left out; and groups has its rows. */
+void roots_sort(struct model *m);
+
+#endif
