@@ -181,9 +181,16 @@ struct python_root {
 	taddr addr; /* of the word that holds it; 0 not told */
 	taddr to;
 	bool certain; /* else a word of the evaluation stack, or the like */
+	/* This word owns a reference that no node's edge tells: it counts as a certain
+	 * in-edge of `to`. Not counted are the rows of words that lie in a node, which tells
+	 * them as edges: a module in sys.modules' dict, a name in a module's dict, what the
+	 * frame of a running generator holds; and all that are not certain. Those rows are
+	 * names for people, and do keep `to` reached. */
+	bool counted;
 };
 typedef void python_root_fn(void *context, const struct python_root *root);
-/* Interpreters, modules with their names, thread states, frames with their locals. */
+/* Interpreters, modules with their names, thread states, frames with their locals; the
+ * rows of one group follow each other. */
 void python_read_roots(struct python_reader *r, python_root_fn *fn, void *context);
 
 /* The interpreter's own memory, which is read by layout alone: its state, thread states,

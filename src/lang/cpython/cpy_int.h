@@ -12,8 +12,12 @@
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
  *   cpy_library.c   the rules of the standard library's C types, as a table
- *   cpy_frame.c     frames, their locals, line numbers
- *   cpy_root.c      roots
+ *   cpy_code.c      code objects: what they own, the lines of their instructions
+ *   cpy_line.c      location tables
+ *   cpy_frame.c     what an interpreter frame holds; frame objects
+ *   cpy_generator.c generators, coroutines, their helpers; the table of this file's rules
+ *                   and those of the two above
+ *   cpy_root.c      roots: interpreters, modules; cpy_thread.c: threads with their frames
  */
 #ifndef LANG_CPYTHON_CPY_INT_H
 #define LANG_CPYTHON_CPY_INT_H
@@ -45,6 +49,20 @@ struct cpy_layout {
 		uint32_t own_gil;      /* _gil: where it points unless shared */
 		uint32_t first_thread; /* _initial_thread */
 	} interp;
+	struct { /* PyInterpreterState: further fields that own objects */
+		uint32_t import_func, sysdict_copy, builtins_copy;
+		uint32_t before_forkers, after_forkers_parent, after_forkers_child;
+		uint32_t warning_filters, warning_once, warning_default;
+		uint32_t atexit, natexit; /* pointer to structs, int */
+		uint32_t audit_hooks;
+		uint32_t identifiers, nidentifiers; /* pointer to an array, its length */
+		uint32_t errnomap, exception_group, not_shareable;
+		/* Arrays in the state, and how many they are. */
+		uint32_t ast, ast_count, monitoring, monitoring_count;
+		uint32_t monitoring_tools, monitoring_tool_count;
+		uint32_t typing, typing_count;
+		uint32_t str_replace_inf, optimizer;
+	} owned;
 	struct { /* _gc_runtime_state */
 		uint32_t generations, generation_size, permanent, collecting;
 		uint32_t garbage, callbacks;
@@ -57,6 +75,8 @@ struct cpy_layout {
 		uint32_t exc_info, exc_state_value;
 		uint32_t context, async_exc, profile_object, trace_object;
 		uint32_t async_gen_firstiter, async_gen_finalizer, delete_later;
+		uint32_t on_delete_data;            /* up to 3.12 */
+		uint32_t local_key, local_sentinel; /* from 3.13 */
 	} thread;
 	struct { /* struct _gil_runtime_state, wherever it lies */
 		uint32_t last_holder, locked;
@@ -78,6 +98,9 @@ struct cpy_layout {
 		uint32_t cached_code; /* _co_code, up to 3.11 */
 		uint32_t cached;      /* _co_cached, a struct, from 3.12 */
 		uint32_t adaptive;    /* co_code_adaptive: the instructions */
+		uint32_t line_array, line_array_entry; /* up to 3.11 */
+		uint32_t monitoring;                   /* from 3.12 */
+		uint32_t first_traceable, extra;
 	} code;
 	struct { /* PyGenObject and its two likes */
 		uint32_t code, weakreflist, name, qualname, exc_value;
@@ -334,11 +357,91 @@ bool cpy_dict_each(struct python_reader *r, taddr dict, cpy_item_fn *fn, void *c
 /* The value of a str key in a dict, 0 if there is none. */
 taddr cpy_dict_get(struct python_reader *r, taddr dict, const char *key);
 
+/* ---- lines and code (cpy_line.c, cpy_code.c) ---- */
+
+/* The line of the instruction `offset` bytes into code whose first line is `first`; 0: it
+ * has none, or the table does not tell. */
+uint32_t cpy_line_at(const uint8_t *table, size_t n, uint32_t first, int64_t offset);
+
+struct cpy_code {
+	taddr at;
+	taddr names;        /* the tuple of its slots' names */
+	uint32_t nslots;    /* locals, cells and free variables */
+	uint32_t stacksize; /* of the evaluation stack */
+	uint32_t first_traceable, first_line;
+};
+
+/* False: there is no code object, or one that cannot be. */
+must_check bool cpy_code_read(struct python_reader *r, taddr at, struct cpy_code *out);
+/* The str object that names a slot; 0 none. */
+taddr cpy_code_slot_name(struct python_reader *r, const struct cpy_code *c,
+			 uint32_t slot);
+/* The line of the instruction at the address `instruction`; 0 none. */
+uint32_t cpy_code_line(struct python_reader *r, const struct cpy_code *c,
+		       taddr instruction);
+/* Appends "f (app.py:12)"; line 0: none is told. */
+void cpy_code_describe(struct python_reader *r, taddr code, uint32_t line,
+		       struct buf *out);
+cpy_read_fn cpy_code_edges;
+cpy_size_fn cpy_code_size;
+cpy_value_fn cpy_code_value;
+extern const struct cpy_field_rule cpy_code_fields[];
+
 /* ---- frames (cpy_frame.c) ---- */
 
-/* What an interpreter frame holds: its function, code, locals. For frames that live in a
- * generator or frame object. */
+enum cpy_owner { CPY_OF_THREAD, CPY_OF_GENERATOR, CPY_OF_FRAME, CPY_OF_C_STACK };
+
+struct cpy_frame {
+	taddr at, previous, instruction, frame_object;
+	struct cpy_code code;
+	uint32_t owner; /* enum cpy_owner */
+	/* Slots from localsplus on that hold references, or NULL: locals first, then the
+	 * stack. After them as many words that may. */
+	uint32_t ncertain, npossible;
+};
+
+/* False: it does not run Python code (an entry from C), or is none. *previous, unless
+ * NULL, is told even then if it can be read. */
+must_check bool cpy_frame_read(struct python_reader *r, taddr at, taddr *previous,
+			       struct cpy_frame *out);
+/* Is it between its call and its first line? Tracebacks do not show it then. */
+bool cpy_frame_is_incomplete(struct python_reader *r, const struct cpy_frame *f);
+/* The line it is at; 0 none. */
+uint32_t cpy_frame_line(struct python_reader *r, const struct cpy_frame *f);
+
+enum cpy_held { CPY_HELD_FIELD, CPY_HELD_LOCAL, CPY_HELD_STACK, CPY_HELD_POSSIBLE };
+struct cpy_holding {
+	enum cpy_held kind;
+	const char *field; /* of a field: f_code */
+	taddr name;        /* of a local: a str object, 0 none */
+	taddr addr, to;
+};
+typedef void cpy_holding_fn(void *context, const struct cpy_holding *h);
+/* All references that the frame owns, each once; f_globals and f_builtins are its
+ * function's (CPython 3.11 and 3.13 pycore_frame.h: borrowed). */
+void cpy_frame_each(struct python_reader *r, const struct cpy_frame *f,
+		    cpy_holding_fn *fn, void *context);
+/* The same as edges. For frames that live in a generator or frame object. */
 void cpy_frame_edges(struct python_reader *r, taddr iframe,
 		     const struct python_sink *sink);
+/* sys.getsizeof of what holds the frame at `iframe`, `before` bytes from its start. */
+uint64_t cpy_frame_holder_size(struct python_reader *r, taddr code, uint32_t before);
+cpy_read_fn cpy_frame_object_edges;
+cpy_size_fn cpy_frame_object_size;
+cpy_value_fn cpy_frame_object_value;
+
+/* ---- roots ---- */
+
+/* Tells each object that the count fields from `at` on hold, under this name. */
+struct cpy_root_sink {
+	struct python_reader *r;
+	python_root_fn *fn;
+	void *context;
+	struct python_root row; /* what all rows of this group have */
+};
+void cpy_root_fields(struct cpy_root_sink *s, taddr at, uint32_t count, const char *name);
+/* cpy_thread.c */
+void cpy_thread_roots(struct python_reader *r, const struct cpy_thread *t,
+		      python_root_fn *fn, void *context);
 
 #endif

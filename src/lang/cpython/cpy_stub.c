@@ -235,19 +235,3 @@ const struct cpy_rules cpy_core_rules[] = { { 0 } };
 
 /* cpy_library.c */
 const struct cpy_rules cpy_library_rules[] = { { 0 } };
-
-/* cpy_frame.c, cpy_root.c */
-const struct cpy_rules cpy_frame_rules[] = { { 0 } };
-void cpy_frame_edges(struct python_reader *r, taddr iframe,
-		     const struct python_sink *sink)
-{
-	UNUSED(r);
-	UNUSED(iframe);
-	UNUSED(sink);
-}
-void python_read_roots(struct python_reader *r, python_root_fn *fn, void *context)
-{
-	UNUSED(r);
-	UNUSED(fn);
-	UNUSED(context);
-}
