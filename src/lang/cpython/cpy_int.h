@@ -178,6 +178,7 @@ enum {
 	CPY_MANAGED_WEAKREF = 1 << 3, /* from 3.12 */
 	CPY_MANAGED_DICT = 1 << 4,
 	CPY_HEAPTYPE = 1 << 9,
+	CPY_READY = 1 << 12,
 	CPY_HAVE_GC = 1 << 14,
 	CPY_ITEMS_AT_END = 1 << 23,
 	CPY_LONG_SUBCLASS = 1 << 24,
@@ -230,31 +231,88 @@ struct python {
 	struct python_range *own;
 	size_t nown;
 	taddr interned; /* the dict of interned texts, whose references do not count; 0 */
-	struct cpy_types *types;
+	struct cpy_types *types; /* made by python_open: cpy_types_new */
 	struct cpy_labels *labels;
 };
 
 /* ---- a reader's eyes (cpy_memory.c) ---- */
 
-struct cpy_memory;
+enum { CPY_LINE = 16 << 10, CPY_LINES = 4096 };
+
+/* Lines of the target, each in the one place that its address gives. */
+struct cpy_memory {
+	const struct mem *mem;
+	uint8_t *bytes; /* CPY_LINES lines; pages of it that are not used cost nothing */
+	uint64_t *tags; /* of each line: its address | enum cpy_line_state | holes */
+};
+
+enum cpy_line_state { CPY_LINE_EMPTY, CPY_LINE_WHOLE, CPY_LINE_HOLED };
 
 struct python_reader {
 	struct python *py;
 	const struct cpy_layout *layout;
 	struct cpy_memory *memory;
 	struct cpy_type_cache *type_cache;
+	struct cpy_name_cache *name_cache;
 	struct buf value; /* of the object read last */
 };
 
 struct cpy_memory *cpy_memory_new(const struct mem *m);
 void cpy_memory_free(struct cpy_memory *c);
 
+static inline size_t cpy_line_of(taddr at)
+{
+	uint64_t line = at / CPY_LINE;
+
+	/* What lies together stays together; arenas 64 MiB apart do not collide. */
+	return (size_t)((line ^ line >> 12 ^ line >> 24) % CPY_LINES);
+}
+
+/* The bytes at `at` if they are at hand, in one line without holes; else NULL. */
+static inline const uint8_t *cpy_hit(const struct python_reader *r, taddr at, size_t len)
+{
+	size_t line = cpy_line_of(at), inside = at % CPY_LINE;
+
+	if (r->memory->tags[line] != ((at - inside) | CPY_LINE_WHOLE) ||
+	    len > CPY_LINE - inside)
+		return NULL;
+	return r->memory->bytes + line * CPY_LINE + inside;
+}
+
+bool cpy_read_slowly(struct python_reader *r, taddr at, void *dst, size_t len);
+
 /* False: a hole. Reading what lies near what was read lately costs no system call. */
-must_check bool cpy_read(struct python_reader *r, taddr at, void *dst, size_t len);
-must_check bool cpy_word(struct python_reader *r, taddr at, uint64_t *out);
+must_check static inline bool cpy_read(struct python_reader *r, taddr at, void *dst,
+				       size_t len)
+{
+	const uint8_t *hit = cpy_hit(r, at, len);
+
+	if (!hit)
+		return cpy_read_slowly(r, at, dst, len);
+	memcpy(dst, hit, len);
+	return true;
+}
+
+must_check static inline bool cpy_word(struct python_reader *r, taddr at, uint64_t *out)
+{
+	return cpy_read(r, at, out, sizeof(*out));
+}
+
 /* 0 where nothing can be read: for fields that may be 0 anyway. */
-uint64_t cpy_word_or_0(struct python_reader *r, taddr at);
-uint32_t cpy_u32_or_0(struct python_reader *r, taddr at);
+static inline uint64_t cpy_word_or_0(struct python_reader *r, taddr at)
+{
+	uint64_t word;
+
+	return cpy_word(r, at, &word) ? word : 0;
+}
+
+static inline uint32_t cpy_u32_or_0(struct python_reader *r, taddr at)
+{
+	uint32_t word;
+
+	return cpy_read(r, at, &word, sizeof(word)) ? word : 0;
+}
+
 /* As many bytes from `at` as are in one piece, up to `want`, *have >= 1; NULL: a hole.
  * Valid until the reader's memory is touched again. */
 const uint8_t *cpy_view(struct python_reader *r, taddr at, size_t want, size_t *have);
@@ -270,16 +328,19 @@ static inline bool cpy_may_be_address(uint64_t word)
 struct cpy_labels *cpy_labels_new(void);
 void cpy_labels_free(struct cpy_labels *l);
 uint16_t cpy_label(struct python *py, enum label_kind kind, struct str name);
+struct cpy_name_cache *cpy_name_cache_new(void);
+void cpy_name_cache_free(struct cpy_name_cache *c);
 /* For names known at compile time; each call site keeps nothing: this is a look-up. */
 uint16_t cpy_field(struct python *py, const char *name);
-/* The label of an attribute whose name is the str object at `name`; cached by address. */
+/* The label of an attribute whose name is the str object at `name`; cached by address in
+ * the reader. */
 uint16_t cpy_attribute(struct python_reader *r, taddr name);
 
 /* ---- types (cpy_type.c) ---- */
 
 struct cpy_type;
 
-/* Tells what an object refers to beyond what its type's base tells. */
+/* Tells what an object refers to beyond what its type's base and the fields tell. */
 typedef void cpy_read_fn(struct python_reader *r, const struct cpy_type *t, taddr at,
 			 const struct python_sink *sink);
 /* sys.getsizeof without the heads before the object. */
@@ -288,55 +349,138 @@ typedef uint64_t cpy_size_fn(struct python_reader *r, const struct cpy_type *t, 
 typedef void cpy_value_fn(struct python_reader *r, const struct cpy_type *t, taddr at,
 			  struct buf *out);
 
-/* The rules of one C type, found by its name; instances of Python classes follow those of
- * their nearest C base. */
+/* The rules of one C type, found by its name. A type follows those of itself and of all
+ * its bases: fields and read add to the bases', size, value and own replace them. */
 struct cpy_rules {
 	const char *name;    /* tp_name, "collections.deque"; NULL ends a table */
 	cpy_read_fn *read;   /* NULL: nothing to tell */
-	cpy_size_fn *size;   /* NULL: basicsize + itemsize * |ob_size| */
+	cpy_size_fn *size;   /* NULL: own */
 	cpy_value_fn *value; /* NULL: nothing to say */
 	/* Fields that hold an object or NULL, as data; from is the version that has it from,
 	 * to the first that has it not (0: all). NULL name ends. */
 	const struct cpy_field_rule *fields;
+	/* Bytes of its own memory from its address on, if not all of it is parts; NULL:
+	 * basicsize + itemsize * |ob_size|. */
+	cpy_size_fn *own;
 };
 
 struct cpy_field_rule {
 	const char *name;
-	uint16_t offset, from, to;
+	uint16_t offset, from, to; /* versions as in cpy_layout */
 	bool weak;
 };
+
+/* A word of each instance that holds an object or NULL. */
+struct cpy_slot {
+	uint32_t offset;
+	uint16_t label;
+};
+
+enum { CPY_LEVELS = 8 };
 
 struct cpy_type {
 	taddr at;
 	uint32_t number; /* python_type_name */
 	struct str name; /* qualified */
+	struct str tp_name;
 	uint64_t flags;
 	uint64_t basicsize;
 	int64_t itemsize, dictoffset, weaklistoffset;
 	const struct cpy_type *base;   /* tp_base, NULL: object itself */
 	const struct cpy_type *native; /* the nearest base (or itself) that C made */
-	const struct cpy_rules
-		*rules; /* of native; NULL: not known, its body is scanned */
-	const struct cpy_members *members; /* slots and T_OBJECT_EX members, all levels */
-	taddr cached_keys; /* ht_cached_keys: the names of managed values */
-	bool is_metatype;  /* its instances are types */
-	bool is_python; /* made by a class statement: tp_traverse is subtype_traverse */
+	/* The type's own rules, or its nearest base's that has any: of object at last. */
+	const struct cpy_rules *rules;
+	/* What the rules of all levels come to: the base's first. */
+	cpy_read_fn *read[CPY_LEVELS];
+	uint32_t nread, nslots;
+	const struct cpy_slot *slots; /* fields of rules, __slots__, members of C types */
+	cpy_size_fn *size, *own;
+	cpy_value_fn *value;
+	/* The body that no rule knows: [scan, native->basicsize), and the items if any. */
+	uint32_t scan;
+	bool scans_items;
+	taddr cached_keys;             /* ht_cached_keys: the names of managed values */
+	uint16_t *value_labels;        /* of these */
+	uint32_t nvalues, values_size; /* values_size: places of a new instance */
+	bool is_metatype;              /* its instances are types */
+	bool is_python; /* adds nothing of C's: made by a class statement, or as good as that */
 	uint8_t pre_header; /* bytes before the object, the collector's head included */
 };
+
+struct cpy_types *cpy_types_new(void);
+void cpy_types_free(struct cpy_types *types);
+struct cpy_type_cache *cpy_type_cache_new(void);
+void cpy_type_cache_free(struct cpy_type_cache *c);
+/* Finds out how types made by Python code are told: once, before the first cpy_type_at. */
+void cpy_types_learn(struct python_reader *r);
 
 /* The type at this address; NULL: it is no type. Cached in the reader. */
 const struct cpy_type *cpy_type_at(struct python_reader *r, taddr at);
 /* The type of the object at `at`, if it is an object: its type is one. */
 const struct cpy_type *cpy_type_of(struct python_reader *r, taddr at);
 /* All rules there are, by tp_name. */
-const struct cpy_rules *cpy_rules_of(const char *name);
+const struct cpy_rules *cpy_rules_of(struct str name);
 /* Tables of rules, each in the file that has the functions. */
-extern const struct cpy_rules cpy_core_rules[], cpy_library_rules[], cpy_frame_rules[];
+extern const struct cpy_rules cpy_dict_rules[], cpy_set_rules[], cpy_sequence_rules[],
+	cpy_text_rules[], cpy_bytes_rules[], cpy_number_rules[], cpy_function_rules[],
+	cpy_typeobject_rules[], cpy_module_rules[], cpy_exception_rules[],
+	cpy_iterator_rules[], cpy_misc_rules[], cpy_library_rules[], cpy_frame_rules[];
 
 /* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */
 unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at);
 
+/* How many items of `size` bytes from `at` on there can be, of the n that are claimed. */
+uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size);
+/* |ob_size|, as far as the items can be there. */
+uint64_t cpy_items(struct python_reader *r, const struct cpy_type *t, taddr at);
+
+/* ---- tables of dicts (cpy_dict.c) ---- */
+
+/* PyDictKeysObject: of one dict, or shared by a type and the dicts of its instances. */
+struct cpy_keys {
+	taddr at, entries;
+	uint64_t refcount, size; /* size: bytes */
+	uint64_t n, usable;      /* entries in use or deleted, and free */
+	uint32_t entry_size, key_offset;
+	bool is_split, is_empty; /* empty: the one that all empty dicts share */
+};
+enum { CPY_VALUES_MAX = 255 }; /* SHARED_KEYS_MAX_SIZE is 30; counted in a byte */
+
+static inline taddr cpy_key_at(struct python_reader *r, const struct cpy_keys *k,
+			       uint64_t i)
+{
+	return cpy_word_or_0(r, k->entries + i * k->entry_size + k->key_offset);
+}
+must_check bool cpy_keys_read(struct python_reader *r, taddr at, struct cpy_keys *k);
+/* The values at `array` under the names of the keys. */
+void cpy_values_edges(struct python_reader *r, const struct cpy_keys *k, taddr array,
+		      const struct python_sink *sink);
+/* The part that holds the values at `values` (PyDictValues), n of them. */
+void cpy_values_part(struct python_reader *r, taddr values, uint64_t n,
+		     const struct python_sink *sink);
+/* Each key as a reference, for those that own the table. */
+void cpy_keys_edges(struct python_reader *r, const struct cpy_keys *k,
+		    const struct python_sink *sink);
+
 /* ---- common steps of rules ---- */
+
+/* Does the type of the object at `at` have this flag? */
+static inline bool cpy_is_kind(struct python_reader *r, taddr at, uint64_t flag)
+{
+	uint64_t type, flags;
+
+	return cpy_may_be_address(at) && cpy_word(r, at + CPY_TYPE, &type) &&
+	       cpy_may_be_address(type) &&
+	       cpy_word(r, type + r->layout->type.flags, &flags) && flags & flag &&
+	       flags & CPY_READY;
+}
+
+static inline void cpy_part(struct python_reader *r, const struct python_sink *sink,
+			    taddr at, uint64_t size, const char *name)
+{
+	if (at && size)
+		sink->part(sink->context, at, size, cpy_field(r->py, name));
+}
 
 static inline void cpy_edge(const struct python_sink *sink, taddr to, uint16_t label)
 {
@@ -349,8 +493,14 @@ void cpy_edge_field(struct python_reader *r, const struct python_sink *sink, tad
 /* The words of [at, at + size) as possible references. */
 void cpy_scan(struct python_reader *r, const struct python_sink *sink, taddr at,
 	      uint64_t size);
+/* Bytes of the NUL-terminated string at `at`, at most `max`; false: a hole, or no end. */
+bool cpy_string(struct python_reader *r, taddr at, size_t max, struct buf *out);
 /* Text of the str object at `at`, UTF-8, at most `max` bytes appended; false: it is none. */
 bool cpy_text(struct python_reader *r, taddr at, size_t max, struct buf *out);
+/* Is it a str that says this (ASCII)? */
+bool cpy_text_is(struct python_reader *r, taddr at, const char *ascii);
+/* Characters (or bytes: not is_text) as repr() writes them, quoted. */
+void cpy_put_repr(struct buf *out, const uint32_t *points, size_t n, bool is_text);
 /* Calls for each key and value of a dict, in order; value 0 skipped. False: it is none. */
 typedef bool cpy_item_fn(void *context, taddr key, taddr value);
 bool cpy_dict_each(struct python_reader *r, taddr dict, cpy_item_fn *fn, void *context);
