@@ -10,6 +10,9 @@
 
 /* ---- top: nodes by what they are ---- */
 
+/* Free blocks, blocks that belong to an object and pools are no nodes. Without dominators
+ * (m->dominators.n == 0) what is retained is not known and 0. */
+
 struct top_row {
 	uint32_t type; /* row of m->types */
 	uint64_t count, size, footprint;
@@ -61,7 +64,7 @@ struct summary {
 void summary_build(const struct model *m, struct summary *out);
 void summary_release(struct summary *s);
 
-/* ---- the graph: who keeps what alive (dominators.c, retained.c) ---- */
+/* ---- the graph: who keeps what alive (dominators.c, flow.c) ---- */
 
 /*
  * A node's dominator is the last thing that all paths from the roots to it pass: when that
@@ -73,7 +76,15 @@ void summary_release(struct summary *s);
  *
  * Fills m->dominators and the derived columns of m->groups, unless they are there already
  * (a snapshot file that has them). m has edge_first, groups (rows 0 and 1 at least) and
- * roots. Near-linear, no recursion, on `workers` cores where it helps.
+ * roots; else there are none after it, either. Numbers that are no nodes get the top as
+ * their parent, and retain 0.
+ *
+ * What no root reaches: of each cycle that nothing else holds, its first node hangs on group
+ * row 1, and holds the rest. DOMINATOR_POSSIBLE: no path of certain roots and edges leads
+ * there (of what is not reached: from what hangs on group row 1).
+ *
+ * Near-linear, no recursion; some 35 bytes a node at most, those of the columns included,
+ * and 8 per edge that leads back or across. The result does not depend on `workers`.
  */
 void dominators_build(struct model *m, unsigned workers);
 
@@ -83,7 +94,8 @@ static inline bool dominator_is_group(const struct model *m, uint32_t d)
 	return d >= node_count(m);
 }
 
-/* The nodes that each dominator holds directly, the largest retained first. */
+/* The nodes that each dominator holds directly, the largest retained first, then by address:
+ * those of d are children[first[d] .. first[d + 1]). Without dominators they have none. */
 struct dominator_tree {
 	uint64_t *first; /* of nodes + groups + 1 */
 	uint32_t *children;

@@ -4,21 +4,6 @@
 
 #include <stdlib.h>
 
-void dominators_build(struct model *m, unsigned workers)
-{
-	(void)m;
-	(void)workers;
-}
-void dominator_tree_build(const struct model *m, struct dominator_tree *out)
-{
-	out->first = xcalloc(node_count(m) + m->groups.n + 1, 8);
-	out->children = NULL;
-}
-void dominator_tree_release(struct dominator_tree *t)
-{
-	free(t->first);
-	free(t->children);
-}
 void referrers_build(const struct model *m, struct referrers *out)
 {
 	*out = (struct referrers){ .first = xcalloc((size_t)node_count(m) + 1, 8) };

@@ -53,6 +53,18 @@ void *xmap(size_t bytes)
 	return p;
 }
 
+void *xmap_many(size_t count, size_t size)
+{
+	size_t bytes = 0;
+	void *p;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		die_of_memory(count, size);
+	p = xmap(bytes ? bytes : 1);
+	madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
 void xunmap(void *p, size_t bytes)
 {
 	munmap(p, bytes);

@@ -68,6 +68,8 @@ void *xrealloc(void *old, size_t count, size_t size);
 char *xstrdup(const char *s);
 /* Pages of zeroes that go back to the system with xunmap, for what is large and short-lived. */
 void *xmap(size_t bytes);
+/* The same for an array that is used up and down: in huge pages where the system has them. */
+void *xmap_many(size_t count, size_t size);
 void xunmap(void *p, size_t bytes);
 
 /* Monotonic clock in nanoseconds. */

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench_graph [MILLIONS]: dominators and retained sizes of made-up graphs of about two edges
+ * a node, on one core. Each shape runs in a process of its own, so that its peak of memory
+ * is its own: it is what comes on top of the model, the derived columns included.
+ *
+ *	random    each node leads to two near ones; one edge in 16 goes anywhere
+ *	far       each node leads to a near one, and to one anywhere
+ *	objects   instances with dicts with values, some of them shared, in chains of lists
+ *	list      one list as long as there are nodes, each also held by the next but one
+ *	shared    one list, of which each element has a value that a dict holds, too
+ *	ladder    two lists, crossing at every step
+ *	wide      few dicts with all nodes in them
+ */
+#include "analysis/analysis.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct graph {
+	struct model *m;
+	uint32_t n;
+	uint64_t seed;
+};
+
+static uint32_t next_random(struct graph *g)
+{
+	g->seed = g->seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(g->seed >> 33);
+}
+
+static uint32_t clamp(const struct graph *g, uint64_t to)
+{
+	return (uint32_t)(to % g->n);
+}
+
+static void edge(struct graph *g, uint64_t to)
+{
+	struct model_edge_to *e = &g->m->edge_to;
+
+	e->node[e->n] = clamp(g, to);
+	e->label[e->n++] = LABEL_ITEM;
+}
+
+static void shape_random(struct graph *g, uint32_t i)
+{
+	edge(g, i + 1 + next_random(g) % 1000);
+	edge(g, next_random(g) % 8 ? i + next_random(g) % 100000 : next_random(g));
+}
+
+static void shape_far(struct graph *g, uint32_t i)
+{
+	edge(g, i + 1 + next_random(g) % 1000);
+	edge(g, next_random(g));
+}
+
+/* Of 8 nodes: a list's element, its dict, five values, and one that is shared. */
+static void shape_objects(struct graph *g, uint32_t i)
+{
+	uint32_t base = i & ~7u;
+
+	if (i % 8 == 0) {
+		edge(g, i + 1);
+		edge(g, i % 8192 ? i + 8 : next_random(g) & ~8191u);
+		edge(g, 7);
+	} else if (i % 8 == 1) {
+		for (uint32_t k = 2; k < 8; k++)
+			edge(g, base + k);
+		edge(g, next_random(g) | 7);
+	} else if (i % 8 == 7) {
+		edge(g, 7);
+		edge(g, (uint64_t)(next_random(g) % 64) * 8 + 7);
+	} else {
+		edge(g, next_random(g) % 8 ? 7 : next_random(g) | 7);
+	}
+}
+
+static void shape_list(struct graph *g, uint32_t i)
+{
+	edge(g, i + 1 < g->n ? i + 1 : i);
+	edge(g, i + 2 < g->n ? i + 2 : i);
+}
+
+/* Nodes below n / 2 are the list, those above its values; node n - 1 is the dict. */
+static void shape_shared(struct graph *g, uint32_t i)
+{
+	uint32_t half = g->n / 2;
+
+	if (i < half) {
+		edge(g, i + 1);
+		edge(g, i + half);
+	} else if (i == g->n - 1) {
+		for (uint32_t k = half; k < g->n; k++)
+			edge(g, k);
+	}
+}
+
+static void shape_ladder(struct graph *g, uint32_t i)
+{
+	edge(g, i + 2 < g->n ? i + 2 : i);
+	edge(g, (i ^ 1) + 2 < g->n ? (i ^ 1) + 2 : i);
+}
+
+static void shape_wide(struct graph *g, uint32_t i)
+{
+	if (i % 100000 == 0)
+		for (uint32_t k = 0; k < 200000 && k < g->n; k++)
+			edge(g, i + (k & 1 ? k : next_random(g)));
+}
+
+static const struct shape {
+	const char *name;
+	void (*add)(struct graph *g, uint32_t i);
+} shapes[] = {
+	{ "random", shape_random },   { "far", shape_far },
+	{ "objects", shape_objects }, { "list", shape_list },
+	{ "shared", shape_shared },   { "ladder", shape_ladder },
+	{ "wide", shape_wide },
+};
+
+static void add_root(struct model *m, uint32_t group, uint32_t node)
+{
+	size_t r = model_roots_add(m);
+
+	m->roots.group[r] = group;
+	m->roots.node[r] = node;
+	m->roots.certain[r] = true;
+}
+
+static struct model *make(const struct shape *s, uint32_t n)
+{
+	struct graph g = { model_new(), n, 42 };
+	struct model *m = g.m;
+
+	model_label(m, LABEL_ITEM, str_of(""));
+	for (size_t i = 0; i < 5; i++) {
+		size_t row = model_groups_add(m);
+
+		m->groups.kind[row] = (uint8_t)(i < 2 ? i : ROOTS_MODULE);
+	}
+	model_table_resize(m, &model_tables[TABLE_objects], n);
+	model_table_resize(m, &model_tables[TABLE_edge_first], (size_t)n + 1);
+	model_table_reserve(m, &model_tables[TABLE_edge_to], (size_t)n * 5 / 2 + 400000);
+	for (uint32_t i = 0; i < n; i++) {
+		m->objects.addr[i] = 0x10000 + (taddr)i * 64;
+		m->objects.size[i] = 56;
+		m->objects.footprint[i] = 64;
+		s->add(&g, i);
+		m->edge_first.at[i + 1] = m->edge_to.n;
+	}
+	for (uint32_t i = 0; i < 100; i++)
+		add_root(m, 2 + i % 3, s->add == shape_random ? next_random(&g) % n : i);
+	add_root(m, 4, n - 1);
+	return m;
+}
+
+/* Bytes in memory, or the most there ever were. */
+static uint64_t resident(const char *which)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	uint64_t kib = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, which, strlen(which)) == 0)
+			kib = strtoull(line + strlen(which), NULL, 10);
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+/* Touched, so that it is not counted as the analysis's. */
+static void settle(struct model *m)
+{
+	for (size_t i = 0; i < m->objects.n; i++)
+		m->objects.refcount[i] = m->objects.type[i] = m->objects.value[i] = 0;
+}
+
+static void measure(const struct shape *s, uint32_t n)
+{
+	struct model *m = make(s, n);
+	uint64_t before, peak, start, took, all;
+	FILE *reset;
+
+	settle(m);
+	reset = fopen("/proc/self/clear_refs", "w"); /* 5: forget the peak */
+	if (reset) {
+		fputs("5", reset);
+		fclose(reset);
+	}
+	before = resident("VmRSS:");
+	start = clock_ns();
+	dominators_build(m, 1);
+	took = clock_ns() - start;
+	peak = resident("VmHWM:") - before;
+	all = m->groups.retained[0] + m->groups.retained[1];
+	printf("%-8s %10" PRIu32 " %11zu %8.3f %8.3f %8.1f %8.0f%%%s\n", s->name, n,
+	       m->edge_to.n, (double)took / 1e9, (double)took / 1e3 / n, (double)peak / n,
+	       100.0 * (double)peak / (48.0 * n + 8.0 * (double)m->edge_to.n),
+	       all == (uint64_t)n * 56 ? "" : "  WRONG: sizes do not add up");
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t millions = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
+
+	printf("%-8s %10s %11s %8s %8s %8s %9s\n", "shape", "nodes", "edges", "s", "s/M",
+	       "B/node", "of 48n+8e");
+	fflush(stdout);
+	for (size_t i = 0; i < countof(shapes); i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			measure(&shapes[i], millions * 1000000);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+	}
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph as dominators see it. A VERTEX is the top, a group of roots, or a node that was
+ * reached, by its number in the order of a depth-first walk; the top is vertex 0. What no
+ * root reaches is walked after the rest, from the vertex of group row 1.
+ */
+#ifndef ANALYSIS_ANALYSIS_INT_H
+#define ANALYSIS_ANALYSIS_INT_H
+
+#include "analysis/analysis.h"
+
+/* What an edge means to the graph, by its label. */
+enum edge_class { EDGE_WEAK, EDGE_POSSIBLE, EDGE_CERTAIN };
+
+/* By label; of 65,536, so that no label is out of bounds. To be freed. */
+uint8_t *edge_classes_new(const struct model *m);
+
+struct flow_vertex {
+	uint32_t parent; /* that it was first met from */
+	uint32_t semi;   /* the least vertex that an edge from above comes from */
+	union {
+		uint64_t edge; /* while walking: the next one to follow */
+		struct {
+			uint32_t best, best_semi; /* while finding dominators */
+		};
+	};
+};
+
+/* An edge that leads back to a vertex of a lower number. */
+struct flow_back {
+	uint32_t from, next; /* next of those to the same vertex, + 1; 0 none */
+};
+
+struct flow {
+	uint32_t n; /* vertices */
+	uint32_t
+		unreached; /* the vertex of group row 1: it and all after it are not reached */
+	uint32_t *id;      /* of a vertex: a node; nodes + g is row g of groups */
+	struct flow_vertex *vertices;
+	uint32_t *back_to; /* of a vertex: its first row of back, + 1 */
+	struct flow_back *back;
+	size_t nback, capback;
+	uint8_t *certain; /* of a vertex: certain edges alone lead there */
+	size_t most;      /* vertices that there is room for */
+};
+
+/* Walks all of the graph. m has groups rows 0 and 1, and fewer than 2^32 - 2 vertices and
+ * edges. */
+void flow_build(const struct model *m, struct flow *out);
+void flow_release(struct flow *f);
+
+#endif
