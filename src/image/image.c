@@ -172,6 +172,18 @@ bool image_section(const struct image *img, const char *name, Elf64_Shdr *out)
 	return false;
 }
 
+bool image_find_section(const struct image *img, const char *name, uint64_t *vaddr,
+			uint64_t *size)
+{
+	Elf64_Shdr section;
+
+	if (!image_section(img, name, &section) || !(section.sh_flags & SHF_ALLOC))
+		return false;
+	*vaddr = section.sh_addr;
+	*size = section.sh_size;
+	return true;
+}
+
 static uint8_t prot_of(uint32_t flags)
 {
 	return (uint8_t)((flags & PF_R ? PROT_R : 0) | (flags & PF_W ? PROT_W : 0) |

@@ -25,6 +25,9 @@ struct str image_build_id(const struct image *img);
 /* A defined symbol of the file's own .symtab or .dynsym, by exact name. */
 must_check bool image_find_symbol(const struct image *img, const char *name,
 				  uint64_t *vaddr, uint64_t *size);
+/* A loaded section, by exact name: files that were stripped have them still. */
+must_check bool image_find_section(const struct image *img, const char *name,
+				   uint64_t *vaddr, uint64_t *size);
 /* The symbol that covers vaddr; the name lives as long as the image. A file without
  * .symtab takes names from its separate debug file too, when this machine has it. */
 must_check bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,

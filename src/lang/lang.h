@@ -82,7 +82,7 @@ void python_places_free(struct python_places *p);
 
 /* Is no interpreter in the middle of a change? The GIL is free, or its holder is in a
  * system call or between two instructions of the interpreter. A mem_quiet_fn; the context
- * is a struct python_places. Marks the holder is_busy when not. */
+ * is a struct python_places. Marks the holder is_busy when not; takes no mark away. */
 bool python_is_quiet(const struct mem *stopped, void *places);
 
 /* One snapshot's interpreters. False: what locate found does not hold there; *e says why.
@@ -106,7 +106,7 @@ enum python_block { PYTHON_FREE, PYTHON_RAW, PYTHON_OBJECT };
 struct python_slab {
 	taddr start; /* of block 0 */
 	uint32_t block_size, n;
-	/* What each block is; of an object, start[i] is where in the block it begins. */
+	/* What each block is; an object's address is start_of[i] bytes into its block. */
 	uint8_t kind[PYTHON_SLAB_BLOCKS]; /* enum python_block */
 	uint8_t start_of[PYTHON_SLAB_BLOCKS];
 };

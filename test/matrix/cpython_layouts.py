@@ -253,6 +253,10 @@ RULES = {
     "obmalloc.arenas": "struct _obmalloc_state.mgmt.arenas",
     "obmalloc.maxarenas": "struct _obmalloc_state.mgmt.maxarenas",
     "obmalloc.state_size": "sizeof struct _obmalloc_state",
+    "obmalloc.radix": "struct _obmalloc_state.usage.arena_map_root",
+    "obmalloc.radix_top": "sizeof arena_map_top_t",
+    "obmalloc.radix_mid": "sizeof arena_map_mid_t",
+    "obmalloc.radix_bot": "sizeof arena_map_bot_t",
 }
 
 GDB = """

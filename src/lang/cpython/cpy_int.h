@@ -3,8 +3,13 @@
  * Inside the CPython reader. Who does what:
  *
  *   cpy_layout.c    the offsets, a row per layout class
- *   cpy_find.c      the runtime in a running process: which row fits, by what evidence
- *   cpy_open.c      a snapshot's interpreters, threads, pools; own ranges; findings
+ *   cpy_find.c      the runtime in a running process: where, by which way
+ *   cpy_version.c   which CPython it is; which are refused, and why
+ *   cpy_check.c     does a row fit what is there
+ *   cpy_static.c    what up to 3.11 lies in static data without a name
+ *   cpy_locate.c    all of this together, as evidence
+ *   cpy_open.c      a snapshot's interpreters and threads; findings
+ *   cpy_arena.c     obmalloc's arenas, and the interpreter's own ranges
  *   cpy_quiet.c     may a snapshot be taken now
  *   cpy_pool.c      obmalloc's pools and slabs; cpy_list.c the collector's lists
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
@@ -152,6 +157,8 @@ struct cpy_layout {
 		uint32_t arena_size, pool_size, pool_head, arena_object_size;
 		uint32_t arenas, maxarenas; /* in obmalloc's state, from 3.12 */
 		uint32_t state_size;        /* of that state */
+		/* its map of addresses, a tree of three levels, and bytes of a node */
+		uint32_t radix, radix_top, radix_mid, radix_bot;
 	} obmalloc;
 	bool has_immortals;              /* from 3.12 */
 	uint32_t static_type_size_extra; /* added to sys.getsizeof of a static type */
@@ -194,10 +201,14 @@ enum {
 /* ---- places and the open interpreters ---- */
 
 struct python_places {
-	const struct cpy_layout *layout;
-	taddr runtime; /* _PyRuntime */
+	struct cpy_layout row; /* this build's: sizes as the target tells them */
+	const struct cpy_layout *layout; /* &row */
+	taddr runtime;                   /* _PyRuntime */
 	uint64_t runtime_size;
-	taddr arenas; /* obmalloc's arenas pointer's address; 0 none found (3.11) */
+	/* Words of static data, up to 3.11; 0: none found. */
+	taddr arenas;               /* points to obmalloc's arenas */
+	taddr interned;             /* points to the dict of interned texts */
+	taddr radix;                /* arena_map_root itself */
 	taddr subtype_traverse;     /* 0: not known by name */
 	taddr eval_start, eval_end; /* _PyEval_EvalFrameDefault */
 	char name[64];              /* "CPython 3.11.2" */

@@ -96,7 +96,8 @@ static const struct cpy_layout cpy_layouts[] = {
 		  .cause = 56 },
 		.obmalloc = { .arena_size = 1 << 20, .pool_size = 1 << 14, .pool_head = 48,
 		  .arena_object_size = 48, .arenas = CPY_ABSENT, .maxarenas = CPY_ABSENT,
-		  .state_size = CPY_ABSENT },
+		  .state_size = CPY_ABSENT, .radix = CPY_ABSENT, .radix_top = 262144,
+		  .radix_mid = 262144, .radix_bot = 131072 },
 	},
 	{
 		.version = CPYTHON(3, 13),
@@ -171,7 +172,8 @@ static const struct cpy_layout cpy_layouts[] = {
 		  .cause = 56 },
 		.obmalloc = { .arena_size = 1 << 20, .pool_size = 1 << 14, .pool_head = 48,
 		  .arena_object_size = 48, .arenas = 512, .maxarenas = 520,
-		  .state_size = 263248 },
+		  .state_size = 263248, .radix = 1096, .radix_top = 262144,
+		  .radix_mid = 262144, .radix_bot = 131072 },
 	},
 };
 /* clang-format on */

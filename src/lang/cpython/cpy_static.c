@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Up to 3.11 two things lie in static data under local names, which a stripped file has
+ * not: obmalloc's array of arenas, and the dict of interned texts. Each proves itself:
+ *
+ *   arenas     objects on the collector's lists lie in pools, pools say which entry of the
+ *              array is their arena's; a pointer to where all those entries hold the right
+ *              arenas is the one
+ *   interned   a dict whose keys are texts marked as interned, each its own value
+ *
+ * All words of the module's data are tried, at one read for those that are addresses.
+ */
+#include "lang/cpython/cpy_runtime_int.h"
+
+#include <stdio.h>
+
+enum {
+	SAMPLES = 32,
+	SAMPLES_TRIED = 512,
+	SAMPLES_MIN = 3,
+	INTERNED_MIN = 32, /* any interpreter has some thousand */
+	INTERNED_LOOK = 64,
+};
+
+/* ---- arenas ---- */
+
+struct sample {
+	taddr pool;
+	uint32_t arena; /* index */
+};
+
+/* The pool around a block whose object's head is at `node`. */
+static bool sample_at(const struct mem *m, const struct cpy_layout *l, taddr node,
+		      struct sample *out)
+{
+	taddr pool = align_down(node, l->obmalloc.pool_size);
+	uint32_t head[4]; /* arenaindex, szidx, nextoffset, maxnextoffset */
+	uint64_t offset = node - pool - l->obmalloc.pool_head, size;
+
+	if (!mem_load(m, pool + 32, &head) || head[1] >= 32 || head[0] >= CPY_ARENAS_MAX)
+		return false;
+	size = (head[1] + 1) * 16;
+	if (head[3] != l->obmalloc.pool_size - size || head[2] <= l->obmalloc.pool_head)
+		return false;
+	if (node < pool + l->obmalloc.pool_head || offset % size > l->managed.pre_header)
+		return false;
+	*out = (struct sample){ pool, head[0] };
+	return true;
+}
+
+/* From the oldest generation of the first interpreter, which hardly changes. */
+static size_t take_samples(const struct mem *m, const struct cpy_layout *l, taddr runtime,
+			   struct sample *out)
+{
+	taddr interp = cpy_peek(m, runtime + l->runtime.interpreters_main);
+	taddr head =
+		interp + l->interp.gc + l->gc.generations + 2 * l->gc.generation_size;
+	taddr node = cpy_peek(m, head);
+	size_t n = 0;
+
+	for (size_t i = 0; i < SAMPLES_TRIED && n < SAMPLES && node != head; i++) {
+		if (!cpy_may_be_address(node))
+			break;
+		if (sample_at(m, l, node, &out[n]) &&
+		    (n == 0 || out[n].pool != out[n - 1].pool))
+			n++;
+		node = cpy_peek(m, node) & ~(uint64_t)3;
+	}
+	return n;
+}
+
+static bool entry_fits(const struct mem *m, const struct cpy_layout *l, taddr array,
+		       const struct sample *s)
+{
+	taddr arena = cpy_peek(m, array + s->arena * l->obmalloc.arena_object_size);
+
+	return arena && arena % PAGE_SIZE_4K == 0 &&
+	       s->pool - arena < l->obmalloc.arena_size;
+}
+
+static bool samples_fit(const struct mem *m, const struct cpy_layout *l, taddr array,
+			const struct sample *s, size_t n)
+{
+	size_t fit = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		fit += entry_fits(m, l, array, &s[i]);
+		if (i + 1 - fit > n / 8) /* freed meanwhile, in a process that runs */
+			return false;
+	}
+	return n >= SAMPLES_MIN;
+}
+
+bool cpy_arenas_hold(const struct mem *m, const struct cpy_layout *l, taddr runtime,
+		     taddr array)
+{
+	struct sample samples[SAMPLES];
+	size_t n = take_samples(m, l, runtime, samples);
+
+	return cpy_may_be_address(array) && samples_fit(m, l, array, samples, n);
+}
+
+/* ---- interned ---- */
+
+/* An entry of a dict's table: of texts only, a key and a value; else the hash before. */
+static bool is_interned(const struct mem *m, const struct cpy_layout *l, taddr entry,
+			bool has_hash, bool *is_empty)
+{
+	taddr key = cpy_peek(m, entry + (has_hash ? 8 : 0));
+	taddr value = cpy_peek(m, entry + (has_hash ? 16 : 8));
+
+	*is_empty = value == 0;
+	return value == 0 || (key == value && cpy_peek_u32(m, key + l->text.state) & 3);
+}
+
+bool cpy_interned_holds(const struct mem *m, const struct cpy_layout *l, taddr dict)
+{
+	taddr keys = cpy_peek(m, dict + l->dict.keys);
+	uint64_t used = cpy_peek(m, dict + l->dict.used);
+	uint64_t n = cpy_peek(m, keys + l->dict.nentries), seen = 0;
+	uint32_t head = cpy_peek_u32(m, keys + l->dict.log2_size);
+	unsigned log2_index = head >> 8 & 0xff, kind = head >> 16 & 0xff;
+	taddr entries = keys + l->dict.indices + ((uint64_t)1 << (log2_index & 63));
+
+	if (!cpy_is_dict(m, l, dict) || used < INTERNED_MIN || used > n || kind > 1 ||
+	    log2_index > 40 || cpy_peek(m, dict + l->dict.values))
+		return false;
+	for (uint64_t i = 0; i < n && seen < INTERNED_LOOK; i++) {
+		bool is_empty;
+
+		if (!is_interned(m, l, entries + i * (kind ? 16 : 24), !kind, &is_empty))
+			return false;
+		seen += !is_empty;
+		if (i > 64 * INTERNED_LOOK)
+			return false;
+	}
+	return seen >= INTERNED_MIN;
+}
+
+/* ---- the search ---- */
+
+struct search {
+	const struct mem *mem;
+	const struct cpy_layout *l;
+	struct python_places *places;
+	const struct module *module;
+	taddr dict_type;
+	struct sample samples[SAMPLES];
+	size_t nsamples;
+	bool wants_arenas, wants_interned;
+};
+
+static void try_word(struct search *s, taddr at, taddr word)
+{
+	const struct cpy_layout *l = s->l;
+
+	if (s->wants_arenas && s->nsamples >= SAMPLES_MIN &&
+	    entry_fits(s->mem, l, word, &s->samples[0]) &&
+	    samples_fit(s->mem, l, word, s->samples, s->nsamples)) {
+		s->places->arenas = at;
+		s->wants_arenas = false;
+	} else if (s->wants_interned &&
+		   cpy_peek(s->mem, word + CPY_TYPE) == s->dict_type &&
+		   cpy_interned_holds(s->mem, l, word)) {
+		s->places->interned = at;
+		s->wants_interned = false;
+	}
+}
+
+static bool see_words(void *context, taddr at, const uint64_t *words, size_t n)
+{
+	struct search *s = context;
+	const struct python_places *p = s->places;
+
+	for (size_t i = 0; i < n; i++) {
+		taddr here = at + 8 * i, word = words[i];
+
+		if (!cpy_may_be_address(word) || word % 16 ||
+		    here - p->runtime < p->runtime_size ||
+		    (word >= s->module->start && word < s->module->end))
+			continue;
+		try_word(s, here, word);
+	}
+	return s->wants_arenas || s->wants_interned;
+}
+
+static taddr by_symbol(const struct module *module, const char *name)
+{
+	uint64_t vaddr, size;
+
+	return module->image && image_find_symbol(module->image, name, &vaddr, &size)
+		       ? module->bias + vaddr
+		       : 0;
+}
+
+struct cpy_statics cpy_find_statics(const struct mem *m, const struct module *module,
+				    struct python_places *p)
+{
+	struct search s = { m, p->layout, p, module, 0, { { 0, 0 } }, 0, true, true };
+	taddr main = cpy_peek(m, p->runtime + p->layout->runtime.interpreters_main);
+	taddr modules = cpy_peek(m, main + p->layout->interp.modules);
+	struct cpy_statics found = { "symbol arenas", "symbol interned" };
+
+	s.dict_type = cpy_peek(m, modules + CPY_TYPE);
+	s.nsamples = take_samples(m, p->layout, p->runtime, s.samples);
+	p->radix = by_symbol(module, "arena_map_root");
+	p->arenas = by_symbol(module, "arenas");
+	p->interned = by_symbol(module, "interned");
+	s.wants_arenas = !p->arenas || !samples_fit(m, s.l, cpy_peek(m, p->arenas),
+						    s.samples, s.nsamples);
+	s.wants_interned =
+		!p->interned || !cpy_interned_holds(m, s.l, cpy_peek(m, p->interned));
+	if (s.wants_arenas) {
+		found.arenas =
+			"the only array that has the arenas of known objects' pools";
+		p->arenas = 0;
+	}
+	if (s.wants_interned) {
+		found.interned = "a dict of interned texts, each its own value";
+		p->interned = 0;
+	}
+	if (s.wants_arenas || s.wants_interned)
+		cpy_each_word(m, module, see_words, &s);
+	found.arenas = p->arenas ? found.arenas : NULL;
+	found.interned = p->interned ? found.interned : NULL;
+	return found;
+}
