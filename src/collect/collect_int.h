@@ -106,6 +106,8 @@ struct scan {
 /* Finds the spans, own ranges, and where nodes are. s->heap (may be NULL) and python are
  * set. */
 void scan_find_bounds(struct scan *s);
+/* Sorts n ranges; two that touch or overlap become one. Returns how many there are then. */
+size_t ranges_merge(struct address_range *r, size_t n);
 /* All spans and pools, by address; *out is the caller's. */
 size_t scan_nodes_memory(const struct scan *s, struct address_range **out);
 /* Then: walks every span on all cores. s->mem, vptrs, previews and edges are set. */
@@ -133,6 +135,9 @@ void copy_bytes(const struct mem *mem, struct byte_range range, struct model *m)
 
 /* m->threads, but for their stacks; before heap_open, which adds their tcaches. */
 void build_threads(const struct mem *mem, struct model *m);
+/* The mapping that sp is in, up to the thread control block if that is above; {0, 0}: not
+ * known. Where stacks lie end to end in one mapping it begins too low. */
+struct address_range thread_stack(const struct mem *mem, const struct mem_thread *t);
 /* m->modules, regions, pages and the threads' stacks; after mem_account and the blocks. */
 void build_layout(const struct mem *mem, const struct module_set *modules,
 		  struct model *m);

@@ -122,21 +122,29 @@ static void build_pages(const struct mem *mem, struct model *m)
  * mapping the kernel named [stack]. Adjacent mappings may have merged, so the control
  * block, not the mapping's end, bounds it above.
  */
-static void find_stack(struct model *m, size_t thread)
+struct address_range thread_stack(const struct mem *mem, const struct mem_thread *t)
 {
-	size_t r = region_row_at(m, m->threads.sp[thread]);
-	taddr tls = m->threads.tls[thread], start, end;
+	const struct mem_region *r =
+		t->sp && t->has_regs ? mem_region_at(mem, t->sp) : NULL;
+	taddr end;
 
-	if (r == m->regions.n || m->threads.sp[thread] == 0)
+	if (!r)
+		return (struct address_range){ 0, 0 };
+	end = r->end;
+	if (t->tls > t->sp && t->tls < end)
+		end = min_u64(end, align_up(t->tls, PAGE_SIZE_4K) + PAGE_SIZE_4K);
+	return (struct address_range){ r->start, end };
+}
+
+static void find_stack(const struct mem *mem, struct model *m, size_t thread)
+{
+	struct address_range stack = thread_stack(mem, &mem->threads[thread]);
+
+	if (stack.end == 0)
 		return;
-	start = m->regions.start[r];
-	end = m->regions.end[r];
-	if (tls > m->threads.sp[thread] && tls < end)
-		end = min_u64(end, align_up(tls, PAGE_SIZE_4K) + PAGE_SIZE_4K);
-	m->threads.stack_start[thread] = start;
-	m->threads.stack_end[thread] = end;
-	if (m->regions.kind[r] == REGION_ANON)
-		m->regions.kind[r] = REGION_STACK;
+	m->threads.stack_start[thread] = stack.start;
+	m->threads.stack_end[thread] = stack.end;
+	mark_anonymous(m, m->threads.sp[thread], m->threads.sp[thread] + 1, REGION_STACK);
 }
 
 static int by_stack(const void *a, const void *b, void *context)
@@ -206,6 +214,6 @@ void build_layout(const struct mem *mem, const struct module_set *modules,
 	build_pages(mem, m);
 	mark_heaps(m);
 	for (size_t i = 0; i < m->threads.n; i++)
-		find_stack(m, i);
+		find_stack(mem, m, i);
 	part_stacks(m);
 }

@@ -12,8 +12,7 @@ static int by_start(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
-/* Two that touch or overlap become one. */
-static size_t ranges_merge(struct address_range *r, size_t n)
+size_t ranges_merge(struct address_range *r, size_t n)
 {
 	size_t kept = 0;
 

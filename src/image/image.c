@@ -128,6 +128,17 @@ size_t image_segments(const struct image *img, const struct image_segment **out)
 	return img->nsegments;
 }
 
+bool image_tls(const struct image *img, struct image_tls *out)
+{
+	const Elf64_Phdr *p = &img->tls;
+	uint64_t align = p->p_align ? p->p_align : 1;
+
+	if (p->p_type != PT_TLS || p->p_memsz == 0 || (align & (align - 1)))
+		return false;
+	*out = (struct image_tls){ p->p_memsz, align };
+	return true;
+}
+
 /* ---- headers ---- */
 
 size_t image_sections(const struct image *img, const Elf64_Shdr **out)
@@ -239,6 +250,8 @@ static void read_segments(struct image *img)
 			img->dynamic = p;
 		else if (p.p_type == PT_GNU_EH_FRAME)
 			img->frames = p;
+		else if (p.p_type == PT_TLS)
+			img->tls = p;
 		else if (p.p_type == PT_NOTE)
 			read_notes(img, &p);
 	}
@@ -311,6 +324,7 @@ void image_close(struct image *img)
 		free(img->lazy->chunks[i].bytes);
 	free(img->lazy->chunks);
 	symbol_table_free(img->lazy->symbols);
+	symbol_table_free(img->lazy->tls_symbols);
 	free(img->lazy->functions);
 	free(img->lazy);
 	free(img->segments);

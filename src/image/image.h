@@ -40,6 +40,15 @@ struct image_segment {
 /* The PT_LOAD segments, by vaddr. */
 size_t image_segments(const struct image *img, const struct image_segment **out);
 
+/* Thread-local variables: each thread has its copy of this image. False: there are none. */
+struct image_tls {
+	uint64_t size, align;
+};
+must_check bool image_tls(const struct image *img, struct image_tls *out);
+/* As image_symbol_at, of an offset in the thread-local image. */
+must_check bool image_tls_symbol_at(const struct image *img, uint64_t at,
+				    struct str *name, uint64_t *offset);
+
 /* Every R_X86_64_RELATIVE relocation (RELA, REL and RELR): the word at vaddr `where`
  * becomes bias + `target`. Stops early when fn returns false. */
 typedef bool image_relative_fn(void *context, uint64_t where, uint64_t target);

@@ -14,7 +14,8 @@ struct image {
 	Elf64_Ehdr header;
 	struct image_segment *segments;
 	size_t nsegments;
-	Elf64_Phdr dynamic, frames; /* PT_DYNAMIC, PT_GNU_EH_FRAME; p_type 0: none */
+	Elf64_Phdr dynamic, frames,
+		tls; /* PT_DYNAMIC, PT_GNU_EH_FRAME, PT_TLS; p_type 0: none */
 	char build_id[2 * 64 + 1];
 	struct image_lazy *lazy;
 };
@@ -29,6 +30,7 @@ struct symbol {
 struct symbol_table {
 	struct symbol *symbols; /* by vaddr, the best name of an address last */
 	size_t n, cap;
+	bool is_tls; /* thread-local variables, by their offset, and nothing else */
 	struct map by_name;  /* hash -> index; a collision steps to hash + 1 */
 	struct image *debug; /* owner of the borrowed names, or NULL */
 };
@@ -41,7 +43,7 @@ struct image_lazy {
 	} * chunks;
 	size_t nchunks;
 	uint64_t loaded; /* bytes, all chunks */
-	struct symbol_table *symbols;
+	struct symbol_table *symbols, *tls_symbols;
 	struct image_function *functions;
 	size_t nfunctions;
 	bool has_functions;

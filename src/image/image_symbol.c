@@ -32,11 +32,13 @@ static bool symbol_is_loaded(const Elf64_Sym *s, const struct sections *in)
 	       in->headers[s->st_shndx].sh_flags & SHF_ALLOC;
 }
 
-/* A TLS symbol's value is no address. */
-static bool symbol_is_named(const Elf64_Sym *s)
+/* A TLS symbol's value is no address, but an offset in each thread's copy. */
+static bool symbol_is_named(const Elf64_Sym *s, bool is_tls)
 {
 	unsigned type = ELF64_ST_TYPE(s->st_info);
 
+	if (is_tls)
+		return s->st_name != 0 && type == STT_TLS;
 	return s->st_name != 0 && (type == STT_NOTYPE || type == STT_OBJECT ||
 				   type == STT_FUNC || type == STT_GNU_IFUNC);
 }
@@ -95,7 +97,7 @@ static void read_section(struct symbol_table *t, const struct image *img,
 		Elf64_Sym s;
 
 		memcpy(&s, syms + i * sizeof(s), sizeof(s));
-		if (!symbol_is_named(&s) || !symbol_is_loaded(&s, in) ||
+		if (!symbol_is_named(&s, t->is_tls) || !symbol_is_loaded(&s, in) ||
 		    s.st_name >= names->sh_size)
 			continue;
 		add.vaddr = s.st_value, add.size = s.st_size;
@@ -187,20 +189,37 @@ static void index_names(struct symbol_table *t)
 	}
 }
 
-static const struct symbol_table *symbols_of(const struct image *img)
+static struct symbol_table *table_read(const struct image *img, bool is_tls)
 {
-	struct symbol_table *t = img->lazy->symbols;
+	struct symbol_table *t = xcalloc(1, sizeof(*t));
 
-	if (t)
-		return t;
-	t = img->lazy->symbols = xcalloc(1, sizeof(*t));
+	t->is_tls = is_tls;
 	if (!read_sections(t, img, SHT_SYMTAB))
 		read_debug_file(t, img);
 	read_sections(t, img, SHT_DYNSYM);
 	if (t->n > 0)
 		qsort(t->symbols, t->n, sizeof(*t->symbols), by_address);
-	index_names(t);
 	return t;
+}
+
+static const struct symbol_table *symbols_of(const struct image *img)
+{
+	struct image_lazy *lazy = img->lazy;
+
+	if (!lazy->symbols) {
+		lazy->symbols = table_read(img, false);
+		index_names(lazy->symbols);
+	}
+	return lazy->symbols;
+}
+
+static const struct symbol_table *tls_symbols_of(const struct image *img)
+{
+	struct image_lazy *lazy = img->lazy;
+
+	if (!lazy->tls_symbols)
+		lazy->tls_symbols = table_read(img, true);
+	return lazy->tls_symbols;
 }
 
 void symbol_table_free(struct symbol_table *t)
@@ -233,10 +252,9 @@ static bool symbol_covers(const struct symbol *s, uint64_t vaddr, bool is_neares
 	return s->size ? vaddr - s->vaddr < s->size : is_nearest;
 }
 
-bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
-		     uint64_t *offset)
+static bool symbol_at(const struct symbol_table *t, uint64_t vaddr, struct str *name,
+		      uint64_t *offset)
 {
-	const struct symbol_table *t = symbols_of(img);
 	size_t low = 0, high = t->n;
 
 	while (low < high) { /* the first symbol after vaddr */
@@ -257,4 +275,16 @@ bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
 		return true;
 	}
 	return false;
+}
+
+bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
+		     uint64_t *offset)
+{
+	return symbol_at(symbols_of(img), vaddr, name, offset);
+}
+
+bool image_tls_symbol_at(const struct image *img, uint64_t at, struct str *name,
+			 uint64_t *offset)
+{
+	return symbol_at(tls_symbols_of(img), at, name, offset);
 }

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Words of the target's own memory become roots, each named by what it lies in: a global by
+ * its symbol, a thread-local variable likewise, a register by its name; words of a stack
+ * have none.
+ *
+ * Objects and interpreters' records that lie in such memory themselves are there for ever:
+ * static types, small ints. They are roots for certain; what they refer to is told by
+ * their own layouts.
+ */
+#include "collect/roots_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct naming {
+	const struct root_scan *roots;
+	const struct references *references;
+	const struct module_set *modules;
+	struct model *m;
+};
+
+/* ---- names ---- */
+
+static struct str without_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return str_of(slash ? slash + 1 : path);
+}
+
+static uint32_t group_of(const struct naming *n, const struct root_range *range)
+{
+	const struct mem_thread *t;
+	struct buf name = { 0 };
+	uint32_t group;
+
+	if (range->kind == ROOT_GLOBAL)
+		return group_row(n->m, ROOTS_GLOBALS,
+				 without_folder(n->modules->modules[range->holder].path));
+	t = &n->roots->mem->threads[range->holder];
+	buf_printf(&name, "%d (%s)", (int)t->tid, t->name);
+	group = group_row(n->m, ROOTS_THREAD, str_of(name.s));
+	buf_release(&name);
+	return group;
+}
+
+static void print_place(struct buf *out, struct str name, uint64_t offset)
+{
+	buf_printf(out, "%.*s", (int)name.n, name.s);
+	if (offset)
+		buf_printf(out, "+%llu", (unsigned long long)offset);
+}
+
+static void print_global(const struct naming *n, const struct root_range *range, taddr at,
+			 struct buf *out)
+{
+	const struct module *mod = &n->modules->modules[range->holder];
+	struct str name;
+	uint64_t offset;
+
+	if (mod->image && image_symbol_at(mod->image, at - mod->bias, &name, &offset))
+		print_place(out, name, offset);
+}
+
+/* Each entry of a vector leads to a module's copy. */
+static void print_vector(const struct naming *n, const struct root_range *range, taddr at,
+			 struct buf *out)
+{
+	size_t mod = tls_module_of_number(&n->roots->tls, (at - range->start) / 16 - 1);
+
+	if (mod < n->modules->n)
+		buf_printf(out, "variables of %.*s",
+			   (int)without_folder(n->modules->modules[mod].path).n,
+			   without_folder(n->modules->modules[mod].path).s);
+}
+
+static void print_tls(const struct naming *n, const struct root_range *range, taddr at,
+		      struct buf *out)
+{
+	taddr pointer = n->roots->mem->threads[range->holder].tls;
+	struct str name;
+	uint64_t offset;
+
+	if (range->is_vector)
+		print_vector(n, range, at, out);
+	else if (at == pointer + 8)
+		buf_str(out, "dtv");
+	else if (at < pointer &&
+		 tls_symbol_at(&n->roots->tls, n->modules, pointer - at, &name, &offset))
+		print_place(out, name, offset);
+}
+
+/* The order of mem_thread.gpr. */
+static const char *const registers[MEM_GPRS] = { "rax", "rbx", "rcx", "rdx", "rsi",
+						 "rdi", "rbp", "r8",  "r9",  "r10",
+						 "r11", "r12", "r13", "r14", "r15" };
+
+static void print_name(const struct naming *n, const struct root_range *range,
+		       const struct root_word *w, struct buf *out)
+{
+	switch (range->kind) {
+	case ROOT_GLOBAL:
+		print_global(n, range, w->at, out);
+		break;
+	case ROOT_TLS:
+		print_tls(n, range, w->at, out);
+		break;
+	case ROOT_REGISTER:
+		buf_printf(out, "%s", registers[w->at]);
+		break;
+	default:
+		break; /* words of stacks have no name */
+	}
+}
+
+/* ---- words ---- */
+
+/* A static object's fields are read by its layout. */
+static bool lies_in_object(const struct naming *n, const struct root_range *range,
+			   taddr at)
+{
+	size_t part;
+
+	return range->kind == ROOT_GLOBAL && n->m->objects.n > 0 &&
+	       model_node_at(n->m, at, &part) != NO_NODE;
+}
+
+static void build_range(const struct naming *n, const struct root_range *range)
+{
+	uint32_t group = UINT32_MAX;
+	struct buf name = { 0 };
+
+	for (size_t i = range->first; i < range->first + range->nwords; i++) {
+		const struct root_word *w = &n->roots->words[i];
+		struct index_hit hit = node_index_find(&n->references->index, w->word);
+
+		if (!reference_counts(n->references, hit.node) ||
+		    lies_in_object(n, range, w->at))
+			continue;
+		if (group == UINT32_MAX)
+			group = group_of(n, range);
+		name.n = 0;
+		print_name(n, range, w, &name);
+		root_add(n->m, group, range->kind, buf_view(&name), hit.node, false,
+			 range->kind == ROOT_REGISTER ? 0 : w->at);
+	}
+	buf_release(&name);
+}
+
+/* ---- what lies there itself ---- */
+
+static size_t first_object_from(const struct model *m, taddr at)
+{
+	size_t low = 0, high = m->objects.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->objects.addr[middle] < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void build_static_objects(const struct naming *n, const struct root_range *range)
+{
+	struct model *m = n->m;
+	struct buf name = { 0 };
+
+	for (size_t o = first_object_from(m, range->start);
+	     o < m->objects.n && m->objects.addr[o] < range->end; o++) {
+		taddr at = m->objects.addr[o];
+
+		name.n = 0;
+		print_global(n, range, at, &name);
+		root_add(m, group_of(n, range), ROOT_GLOBAL, buf_view(&name), (uint32_t)o,
+			 true, at);
+		n->references->in_edges[o]++;
+	}
+	buf_release(&name);
+}
+
+/* Blocks that hold an interpreter's own records. */
+static void build_own_blocks(const struct naming *n)
+{
+	struct model *m = n->m;
+
+	for (size_t i = 0; i < n->roots->npython_own; i++) {
+		const struct address_range *own = &n->roots->python_own[i];
+		size_t block = model_block_at(m, own->start);
+
+		if (block < m->blocks.n && m->blocks.state[block] == BLOCK_USED &&
+		    m->blocks.owner[block] == 0)
+			root_add(m, group_row(m, ROOTS_INTERPRETER, str_of("")),
+				 ROOT_FIELD, str_of("its own records"),
+				 node_of_block(m, block), true, 0);
+	}
+}
+
+void roots_build(struct root_scan *r, const struct references *refs,
+		 const struct module_set *modules, struct model *m)
+{
+	struct naming n = { r, refs, modules, m };
+
+	/* First what is certain: it explains reference counts. */
+	if (refs->in_edges)
+		for (size_t i = 0; i < r->nranges; i++)
+			if (r->ranges[i].kind == ROOT_GLOBAL)
+				build_static_objects(&n, &r->ranges[i]);
+	build_own_blocks(&n);
+	for (size_t i = 0; i < r->nranges; i++)
+		build_range(&n, &r->ranges[i]);
+}

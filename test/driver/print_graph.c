@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * print_graph TARGET: the graph as it was collected, a row a line, fields separated by tabs:
+ *
+ *	root GROUP-KIND GROUP KIND NAME NODE CERTAIN ADDR
+ *	edge FROM TO LABEL-KIND LABEL
+ *
+ * Kinds are numbers of model.h, nodes are addresses ("-": none). TARGET as on the command
+ * line: a process or a snapshot file.
+ */
+#include "collect/collect.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+static void print_node(const struct model *m, uint32_t node)
+{
+	if (node == NO_NODE)
+		printf("\t-");
+	else
+		printf("\t0x%" PRIx64, node_addr(m, node));
+}
+
+static void print_text(const struct model *m, uint32_t id)
+{
+	struct str text = model_text(m, id);
+
+	printf("\t%.*s", (int)text.n, text.s);
+}
+
+static void print_roots(const struct model *m)
+{
+	for (size_t i = 0; i < m->roots.n; i++) {
+		uint32_t group = m->roots.group[i];
+
+		printf("root\t%u", m->groups.kind[group]);
+		print_text(m, m->groups.name[group]);
+		printf("\t%u", m->roots.kind[i]);
+		print_text(m, m->roots.name[i]);
+		print_node(m, m->roots.node[i]);
+		printf("\t%u\t0x%" PRIx64 "\n", m->roots.certain[i], m->roots.addr[i]);
+	}
+}
+
+static void print_edges(const struct model *m)
+{
+	for (uint32_t n = 0; m->edge_first.n > 0 && n < node_count(m); n++)
+		for (uint64_t i = m->edge_first.at[n]; i < m->edge_first.at[n + 1]; i++) {
+			uint16_t label = m->edge_to.label[i];
+
+			printf("edge");
+			print_node(m, n);
+			print_node(m, m->edge_to.node[i]);
+			printf("\t%u", m->labels.kind[label]);
+			print_text(m, m->labels.name[label]);
+			printf("\n");
+		}
+}
+
+int main(int argc, char **argv)
+{
+	struct collect_options o = { .edges = true };
+	struct model *m;
+	struct err e = { 0 };
+
+	if (argc < 2)
+		return 2;
+	if (!collect_target(argv[1], &o, &m, &e)) {
+		fprintf(stderr, "print_graph: %s\n", e.text);
+		return err_exit_code(&e);
+	}
+	print_roots(m);
+	print_edges(m);
+	model_free(m);
+	return 0;
+}
