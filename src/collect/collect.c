@@ -166,15 +166,16 @@ static bool scan_target(struct collection *c, struct scan *s, struct err *e)
 }
 
 /* All that is computed of it. */
-static void build_model(struct collection *c, struct scan *s)
+static bool build_model(struct collection *c, struct scan *s, struct err *e)
 {
 	scan_name_types(s, c->vtables, c->model);
 	scan_build_blocks(s, c->model);
-	if (c->objects)
-		objects_build(c->objects, c->model);
+	if (c->objects && !objects_build(c->objects, c->model, e))
+		return false;
 	if (s->edges)
 		edges_build(s, c->objects, c->roots, &c->modules, c->model);
 	build_layout(c->mem, &c->modules, c->model);
+	return true;
 }
 
 static const char *what_is_not_quiet(const struct collection *c)
@@ -226,10 +227,9 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 		*e = lost;
 		ok = false;
 	}
-	if (ok) {
-		build_model(c, &s);
+	ok = ok && build_model(c, &s, e);
+	if (ok)
 		note_snapshot(c);
-	}
 	scan_release(&s);
 	return ok;
 }

@@ -164,8 +164,9 @@ struct possible_word {
 
 struct object_walk *object_walk_new(struct python *py, const struct collect_options *o);
 void objects_read(struct object_walk *w);
-void objects_build(struct object_walk *w, struct model *m);
-/* By object; valid until object_walk_free. */
+/* False: there is more than can be numbered. */
+must_check bool objects_build(struct object_walk *w, struct model *m, struct err *e);
+/* By object, then those of roots, whose rows have node NO_NODE until edges_build; valid until object_walk_free. */
 size_t objects_possible(const struct object_walk *w, const struct possible_word **out);
 /* How many certain edges and roots lead to each object; grows as roots are added. */
 uint32_t *objects_in_edges(struct object_walk *w);

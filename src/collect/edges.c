@@ -138,8 +138,7 @@ static void resolve_possible(struct found_edges *found, struct object_walk *w,
 		if (!reference_counts(refs, hit.node))
 			continue;
 		if (words[i].is_root)
-			root_add(m, m->roots.group[from], m->roots.kind[from],
-				 model_text(m, m->roots.name[from]), hit.node, false, 0);
+			m->roots.node[from] = hit.node;
 		else if (hit.node != from)
 			found->edges[found->n++] = (struct found_edge){ from, hit };
 	}

@@ -113,12 +113,14 @@ static bool is_repeated(const struct root_row *x, const struct root_row *y)
 
 void roots_sort(struct model *m)
 {
-	size_t n = m->roots.n, kept = 0;
-	struct root_row *rows = xcalloc(n + 1, sizeof(*rows));
+	size_t n = 0, kept = 0;
+	struct root_row *rows = xcalloc(m->roots.n + 1, sizeof(*rows));
 
 	group_row(m, ROOTS_ALL, str_of(""));
-	for (size_t i = 0; i < n; i++)
-		rows[i] = root_at(m, i);
+	/* Words that may have been references, and are none. */
+	for (size_t i = 0; i < m->roots.n; i++)
+		if (m->roots.node[i] != NO_NODE)
+			rows[n++] = root_at(m, i);
 	qsort_r(rows, n, sizeof(*rows), by_node, m);
 	for (size_t i = 0; i < n; i++)
 		if (kept == 0 || !is_repeated(&rows[kept - 1], &rows[i]))
