@@ -38,7 +38,7 @@ bool cpy_code_read(struct python_reader *r, taddr at, struct cpy_code *out)
 	const struct cpy_layout *l = r->layout;
 	const struct cpy_type *t = cpy_may_be_address(at) ? cpy_type_of(r, at) : NULL;
 
-	if (!t || !t->rules || strcmp(t->rules->name, "code") != 0)
+	if (!t || !str_is(t->tp_name, "code"))
 		return false;
 	*out = (struct cpy_code){
 		.at = at,

@@ -49,7 +49,7 @@ static void generator_edges(struct python_reader *r, const struct cpy_type *t, t
 	if (generator_is_live(r, at))
 		cpy_frame_edges(r, frame, sink);
 	else if (l->generator.code == CPY_ABSENT)
-		cpy_edge_field(r, sink, frame + l->iframe.code, "f_code");
+		cpy_edge_field(r, sink, frame + l->iframe.code, "gi_code");
 }
 
 static void coroutine_edges(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -116,13 +116,13 @@ static const struct cpy_field_rule traceback_fields[] = { { "tb_next", 16, 0, 0,
 const struct cpy_rules cpy_frame_rules[] = {
 	{ .name = "code", .read = cpy_code_edges, .size = cpy_code_size,
 	  .value = cpy_code_value, .fields = cpy_code_fields },
-	{ .name = "frame", .read = cpy_frame_object_edges, .size = cpy_frame_object_size,
+	{ .name = "frame", .read = cpy_frame_object_edges, .own = cpy_frame_object_size,
 	  .value = cpy_frame_object_value },
-	{ .name = "generator", .read = generator_edges, .size = generator_size,
+	{ .name = "generator", .read = generator_edges, .own = generator_size,
 	  .value = generator_value },
-	{ .name = "coroutine", .read = coroutine_edges, .size = generator_size,
+	{ .name = "coroutine", .read = coroutine_edges, .own = generator_size,
 	  .value = generator_value },
-	{ .name = "async_generator", .read = async_generator_edges, .size = generator_size,
+	{ .name = "async_generator", .read = async_generator_edges, .own = generator_size,
 	  .value = generator_value },
 	{ .name = "coroutine_wrapper", .fields = wrapper_fields },
 	{ .name = "async_generator_asend", .fields = asend_fields },

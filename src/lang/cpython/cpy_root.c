@@ -192,7 +192,7 @@ static bool is_module(struct python_reader *r, taddr at)
 {
 	const struct cpy_type *t = cpy_type_of(r, at);
 
-	return t && t->rules && strcmp(t->rules->name, "module") == 0;
+	return t && str_is(t->native->tp_name, "module");
 }
 
 /* `name` is the module's, by which sys.modules knows it. */
