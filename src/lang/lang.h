@@ -97,6 +97,8 @@ void python_free(struct python *py);
 
 struct python_pool { /* an obmalloc arena */
 	taddr start, end;
+	taddr fresh;    /* no slab from here on was ever used */
+	uint32_t index; /* its number at the allocator */
 };
 size_t python_pools(const struct python *py, const struct python_pool **out);
 
@@ -106,6 +108,7 @@ enum python_block { PYTHON_FREE, PYTHON_RAW, PYTHON_OBJECT };
 struct python_slab {
 	taddr start; /* of block 0 */
 	uint32_t block_size, n;
+	bool torn; /* its own count of used blocks is another */
 	/* What each block is; an object's address is start_of[i] bytes into its block. */
 	uint8_t kind[PYTHON_SLAB_BLOCKS]; /* enum python_block */
 	uint8_t start_of[PYTHON_SLAB_BLOCKS];

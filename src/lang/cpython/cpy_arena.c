@@ -97,7 +97,7 @@ static void add_own(struct states *s, taddr start, uint64_t size)
 	py->own[py->nown++] = (struct python_range){ start, start + size };
 }
 
-static void add_pool(struct states *s, const struct arena_object *a)
+static void add_pool(struct states *s, const struct arena_object *a, size_t index)
 {
 	struct python *py = s->py;
 
@@ -105,9 +105,12 @@ static void add_pool(struct states *s, const struct arena_object *a)
 		s->pools_cap = s->pools_cap ? 2 * s->pools_cap : 64;
 		py->pools = xrealloc(py->pools, s->pools_cap, sizeof(*py->pools));
 	}
-	py->pools[py->npools++] =
-		(struct python_pool){ a->address,
-				      a->address + py->layout->obmalloc.arena_size };
+	py->pools[py->npools++] = (struct python_pool){
+		.start = a->address,
+		.end = a->address + py->layout->obmalloc.arena_size,
+		.fresh = a->pool_address,
+		.index = (uint32_t)index,
+	};
 }
 
 static void take_arenas(struct states *s, taddr array, size_t n)
@@ -125,7 +128,7 @@ static void take_arenas(struct states *s, taddr array, size_t n)
 			break;
 		memcpy(&a, p, sizeof(a));
 		if (entry_is_used(s->py->mem, l, &a))
-			add_pool(s, &a);
+			add_pool(s, &a, i);
 		else if (a.address)
 			s->skipped++;
 	}

@@ -2,27 +2,6 @@
 /* Stands in for what is not built yet; each function goes when its file comes. */
 #include "lang/cpython/cpy_int.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#define UNUSED(x) (void)(x)
-
-/* cpy_pool.c, cpy_list.c */
-void python_read_pool(struct python_reader *r, size_t pool, python_slab_fn *fn,
-		      void *context)
-{
-	UNUSED(r);
-	UNUSED(pool);
-	UNUSED(fn);
-	UNUSED(context);
-}
-void python_read_lists(struct python_reader *r, python_address_fn *fn, void *context)
-{
-	UNUSED(r);
-	UNUSED(fn);
-	UNUSED(context);
-}
-
 /* rules to come */
 const struct cpy_rules cpy_set_rules[] = { { 0 } };
 const struct cpy_rules cpy_sequence_rules[] = { { 0 } };
