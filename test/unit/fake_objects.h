@@ -198,7 +198,9 @@ static inline void world_free(struct python *py)
 
 static inline void add_pool(struct python *py, taddr start)
 {
-	py->pools[py->npools++] = (struct python_pool){ start, start + POOL_BYTES };
+	py->pools[py->npools++] = (struct python_pool){ .start = start,
+							.end = start + POOL_BYTES,
+							.fresh = start + POOL_BYTES };
 }
 
 /* All blocks free. */

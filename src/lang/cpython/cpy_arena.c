@@ -38,10 +38,12 @@ static bool entry_is_used(const struct mem *m, const struct cpy_layout *l,
 }
 
 static bool entry_is_unused(const struct cpy_layout *l, const struct arena_object *a,
-			    taddr array, size_t n)
+			    taddr array)
 {
+	uint64_t link = a->next - array, size = l->obmalloc.arena_object_size;
+
 	return a->address == 0 &&
-	       (a->next == 0 || a->next - array < n * l->obmalloc.arena_object_size);
+	       (a->next == 0 || (link / size < CPY_ARENAS_MAX && link % size == 0));
 }
 
 /* Are entries [from, n) ones? Only one unused entry is the last of its chain. */
@@ -58,7 +60,7 @@ static bool entries_are(const struct mem *m, const struct cpy_layout *l, taddr a
 		if (entry_is_used(m, l, &a))
 			continue;
 		ends += a.next == 0;
-		if (!entry_is_unused(l, &a, array, n) || ends > 1)
+		if (!entry_is_unused(l, &a, array) || ends > 1)
 			return false;
 	}
 	return true;
