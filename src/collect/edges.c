@@ -124,14 +124,13 @@ struct found_edges {
 	size_t n;
 };
 
-static void resolve_possible(struct found_edges *found, struct object_walk *w,
-			     const struct references *refs, struct model *m)
+static void resolve_possible(struct found_edges *found, const struct references *refs,
+			     struct model *m)
 {
-	const struct possible_word *words;
-	size_t n = objects_possible(w, &words);
+	const struct possible_word *words = refs->possible;
 
-	found->edges = xcalloc(n + 1, sizeof(*found->edges));
-	for (size_t i = 0; i < n; i++) {
+	found->edges = xcalloc(refs->npossible + 1, sizeof(*found->edges));
+	for (size_t i = 0; i < refs->npossible; i++) {
 		struct index_hit hit = node_index_find(&refs->index, words[i].word);
 		uint32_t from = words[i].object;
 
@@ -188,40 +187,65 @@ static void move_edges(struct row_segment *rows, struct model *m, uint64_t at)
 	segment_free_words(rows);
 }
 
+struct moving {
+	struct model *m;
+	const struct scan *scan;
+	const uint64_t *at; /* by segment: the row of its first edge */
+};
+
+static void move_segments(void *context, size_t begin, size_t end, unsigned worker)
+{
+	const struct moving *g = context;
+
+	(void)worker;
+	for (size_t i = begin; i < end; i++)
+		move_edges(g->scan->segments[i], g->m, g->at[i]);
+}
+
 static void assemble(const struct scan *s, const struct found_edges *found,
 		     struct model *m)
 {
-	uint64_t at = m->edge_to.n + found->n, total = at;
+	uint64_t *at = xcalloc(s->nsegments + 1, sizeof(*at));
+	struct moving moving = { m, s, at };
 
+	at[0] = m->edge_to.n + found->n;
 	for (size_t i = 0; i < s->nsegments; i++)
-		total += s->segments[i]->nwords;
-	model_table_resize(m, &model_tables[TABLE_edge_to], total);
+		at[i + 1] = at[i] + s->segments[i]->nwords;
+	model_table_resize(m, &model_tables[TABLE_edge_to], at[s->nsegments]);
 	model_table_resize(m, &model_tables[TABLE_edge_first], node_count(m) + (size_t)1);
 	insert_found(found, m);
-	for (size_t i = 0; i < s->nsegments; i++) {
-		move_edges(s->segments[i], m, at);
-		at += s->segments[i]->nwords;
-	}
-	m->edge_first.at[node_count(m)] = at;
+	pool_run(pool_cores(), s->nsegments, 1, move_segments, &moving);
+	m->edge_first.at[node_count(m)] = at[s->nsegments];
+	free(at);
+}
+
+void references_build(struct references *refs, struct scan *s, struct root_scan *r,
+		      const struct module_set *modules, struct model *m)
+{
+	struct resolving resolving = { s, refs };
+	struct found_edges found = { 0 };
+
+	(void)model_label(m, LABEL_POSSIBLE, str_of(""));
+	node_index_build(&refs->index, s->spans, s->nspans, m);
+	if (r)
+		roots_build(r, refs, modules, m);
+	resolve_possible(&found, refs, m);
+	pool_run(pool_cores(), s->nsegments, 1, resolve_segments, &resolving);
+	node_index_release(&refs->index);
+	assemble(s, &found, m);
+	free(found.edges);
+	roots_sort(m);
 }
 
 void edges_build(struct scan *s, struct object_walk *w, struct root_scan *r,
 		 const struct module_set *modules, struct model *m)
 {
-	struct references refs = { .in_edges = w ? objects_in_edges(w) : NULL };
-	struct resolving resolving = { s, &refs };
-	struct found_edges found = { 0 };
+	struct references refs = { 0 };
 
 	progress_stage(s->progress, "finding references");
-	(void)model_label(m, LABEL_POSSIBLE, str_of(""));
-	node_index_build(&refs.index, s->spans, s->nspans, m);
-	if (r)
-		roots_build(r, &refs, modules, m);
-	if (w)
-		resolve_possible(&found, w, &refs, m);
-	pool_run(pool_cores(), s->nsegments, 1, resolve_segments, &resolving);
-	node_index_release(&refs.index);
-	assemble(s, &found, m);
-	free(found.edges);
-	roots_sort(m);
+	if (w) {
+		refs.in_edges = objects_in_edges(w);
+		refs.npossible = objects_possible(w, &refs.possible);
+	}
+	references_build(&refs, s, r, modules, m);
 }

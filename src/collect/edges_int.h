@@ -8,6 +8,8 @@
 struct references {
 	struct node_index index;
 	uint32_t *in_edges; /* by object: certain edges and roots; NULL: no objects */
+	const struct possible_word *possible; /* by object; those of roots anywhere */
+	size_t npossible;
 };
 
 /* Does a word that leads here count? A node that was not found does not. */
@@ -21,6 +23,9 @@ static inline bool reference_counts(const struct references *refs, uint32_t node
 	       m->objects.refcount[node] > refs->in_edges[node];
 }
 
+/* edges_build, of what a walk over objects told: all but refs->index is set. */
+void references_build(struct references *refs, struct scan *s, struct root_scan *r,
+		      const struct module_set *modules, struct model *m);
 /* Words of the target's own memory become possible roots. */
 void roots_build(struct root_scan *r, const struct references *refs,
 		 const struct module_set *modules, struct model *m);

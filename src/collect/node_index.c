@@ -124,7 +124,8 @@ static void build_slabs(struct node_index *x)
 void node_index_build(struct node_index *x, const struct heap_span *spans, size_t nspans,
 		      const struct model *m)
 {
-	*x = (struct node_index){ .m = m };
+	*x = (struct node_index){ .m = m,
+				  .has_owners = m->objects.n > 0 || m->pools.n > 0 };
 	build_ranges(x, spans, nspans);
 	build_pools(x);
 	build_slabs(x);

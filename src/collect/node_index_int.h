@@ -39,6 +39,7 @@ struct index_range {
 
 struct node_index {
 	const struct model *m;
+	bool has_owners;            /* else a used block is a node */
 	struct index_range *ranges; /* by address */
 	size_t n;
 	/* Pools: the pages of one come behind those of the pool before it. */
@@ -87,9 +88,11 @@ static inline struct index_hit node_index_in_range(const struct node_index *x,
 		return index_nowhere(); /* before the first */
 	block--;
 	/* The last start at or below `at` has as many zeroes above it as up_to leads with. */
-	if (up_to == 0 || at % INDEX_GRAIN >= INDEX_GRAIN / 2 || r->has_gaps ||
-	    !(slot->nodes >> (grain % 64 - (uint64_t)__builtin_clzll(up_to)) & 1))
+	if (up_to == 0 || at % INDEX_GRAIN >= INDEX_GRAIN / 2 || r->has_gaps)
 		return node_index_in_block(x, block, at);
+	if (!(slot->nodes >> (grain % 64 - (uint64_t)__builtin_clzll(up_to)) & 1))
+		return x->has_owners ? node_index_in_block(x, block, at)
+				     : index_nowhere();
 	return (struct index_hit){ node_of_block(x->m, block),
 				   at % INDEX_GRAIN == 0 && up_to >> 63
 					   ? LABEL_POSSIBLE
