@@ -158,7 +158,7 @@ struct object_walk;
 /* A word of an object whose layout is not known. */
 struct possible_word {
 	uint32_t object; /* row, after objects_build */
-	bool is_root;    /* then object is the row of m->roots it belongs to */
+	bool is_root;    /* then object is the row of m->roots that waits for its node */
 	uint64_t word;
 };
 

@@ -124,6 +124,16 @@ struct found_edges {
 	size_t n;
 };
 
+/* A row of roots that waits for its node; what does not count stays NO_NODE. */
+static void resolve_root(uint32_t row, uint32_t node, struct model *m)
+{
+	if (m->roots.node[row] == NO_NODE)
+		m->roots.node[row] = node;
+	else
+		root_add(m, m->roots.group[row], m->roots.kind[row],
+			 model_text(m, m->roots.name[row]), node, false, 0);
+}
+
 static void resolve_possible(struct found_edges *found, const struct references *refs,
 			     struct model *m)
 {
@@ -137,7 +147,7 @@ static void resolve_possible(struct found_edges *found, const struct references 
 		if (!reference_counts(refs, hit.node))
 			continue;
 		if (words[i].is_root)
-			m->roots.node[from] = hit.node;
+			resolve_root(from, hit.node, m);
 		else if (hit.node != from)
 			found->edges[found->n++] = (struct found_edge){ from, hit };
 	}

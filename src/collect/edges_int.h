@@ -29,7 +29,7 @@ void references_build(struct references *refs, struct scan *s, struct root_scan 
 /* Words of the target's own memory become possible roots. */
 void roots_build(struct root_scan *r, const struct references *refs,
 		 const struct module_set *modules, struct model *m);
-/* By group, name and address, the same said twice left out; and groups has its rows. */
+/* By group, name and address; the same said twice, and rows without a node, left out. */
 void roots_sort(struct model *m);
 
 #endif

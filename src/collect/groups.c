@@ -123,7 +123,8 @@ void roots_sort(struct model *m)
 			rows[n++] = root_at(m, i);
 	qsort_r(rows, n, sizeof(*rows), by_node, m);
 	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || !is_repeated(&rows[kept - 1], &rows[i]))
+		if (rows[i].node != NO_NODE &&
+		    (kept == 0 || !is_repeated(&rows[kept - 1], &rows[i])))
 			rows[kept++] = rows[i];
 	qsort_r(rows, kept, sizeof(*rows), by_name, m);
 	for (size_t i = 0; i < kept; i++)

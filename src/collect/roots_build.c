@@ -178,7 +178,8 @@ static void build_static_objects(const struct naming *n, const struct root_range
 		print_global(n, range, at, &name);
 		root_add(m, group_of(n, range), ROOT_GLOBAL, buf_view(&name), (uint32_t)o,
 			 true, at);
-		n->references->in_edges[o]++;
+		if (n->references->in_edges[o] != UINT32_MAX)
+			n->references->in_edges[o]++;
 	}
 	buf_release(&name);
 }
