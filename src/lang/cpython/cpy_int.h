@@ -405,6 +405,7 @@ struct cpy_type {
 	cpy_read_fn *read[CPY_LEVELS];
 	uint32_t nread, nslots;
 	const struct cpy_slot *slots; /* fields of rules, __slots__, members of C types */
+	uint32_t plain_dict; /* dictoffset, of a dict that is none of the slots; or 0 */
 	cpy_size_fn *size, *own;
 	cpy_value_fn *value;
 	/* The body that no rule knows: [scan, native->basicsize), and the items if any. */
@@ -440,6 +441,10 @@ extern const struct cpy_rules cpy_dict_rules[], cpy_set_rules[], cpy_sequence_ru
 /* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */
 unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at);
 
+/* The int at `at`, if it is one and fits. */
+must_check bool cpy_int(struct python_reader *r, taddr at, int64_t *value);
+/* The dict of a type: of the first interpreter, if each has its own. */
+taddr cpy_type_dict(struct python_reader *r, taddr type);
 /* How many items of `size` bytes from `at` on there can be, of the n that are claimed. */
 uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size);
 /* |ob_size|, as far as the items can be there. */

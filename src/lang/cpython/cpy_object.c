@@ -69,8 +69,11 @@ void cpy_edge_field(struct python_reader *r, const struct python_sink *sink, tad
 		cpy_edge(sink, to, cpy_field(r->py, name));
 }
 
-static bool type_has_slot(const struct cpy_type *t, uint64_t offset)
+/* Is it known what this word of an instance is? */
+static bool word_is_known(const struct cpy_type *t, uint64_t offset)
 {
+	if ((int64_t)offset == t->weaklistoffset || offset == t->plain_dict)
+		return true;
 	for (uint32_t i = 0; i < t->nslots; i++)
 		if (t->slots[i].offset == offset)
 			return true;
@@ -90,8 +93,7 @@ static void scan_words(struct python_reader *r, const struct cpy_type *t, taddr 
 			return;
 		for (size_t i = 0; i < n; i++, from += 8)
 			if (cpy_may_be_address(words[i]) &&
-			    !(t && ((int64_t)from == t->weaklistoffset ||
-				    type_has_slot(t, from))))
+			    !(t && word_is_known(t, from)))
 				cpy_edge(sink, words[i], LABEL_POSSIBLE);
 	}
 }
@@ -188,6 +190,8 @@ static void attribute_edges(struct python_reader *r, const struct cpy_type *t, t
 
 	if (t->flags & CPY_MANAGED_DICT && r->layout->version >= 0x30b) {
 		managed_edges(r, t, at, sink);
+	} else if (t->plain_dict) {
+		cpy_edge_field(r, sink, at + t->plain_dict, "__dict__");
 	} else if (t->dictoffset < 0) { /* _PyObject_ComputedDictPointer */
 		end = align_up(default_own(r, t, at), 8);
 		cpy_edge_field(r, sink, at + end + (uint64_t)t->dictoffset, "__dict__");

@@ -368,10 +368,12 @@ static void add_own_level(struct python_reader *r, const struct raw_type *raw,
 		add_fields(r, rules, s);
 		return;
 	}
+	if (t->base && t->base->itemsize && t->flags & CPY_TUPLE_SUBCLASS) {
+		t->scan = (uint32_t)t->basicsize; /* a structseq: all of it is items */
+		return;
+	}
 	t->scans_items |= has_items && t->itemsize % 8 == 0 && !t->is_metatype;
 	add_members(r, raw, t, s);
-	if (t->dictoffset > 0 && t->dictoffset < (int64_t)t->basicsize)
-		slots_add(s, (uint64_t)t->dictoffset, cpy_field(r->py, "__dict__"));
 }
 
 /* The names under which instances keep values without a dict. */
@@ -427,6 +429,9 @@ static struct cpy_type *type_build(struct python_reader *r, const struct raw_typ
 	if (base)
 		follow_base(t, base, &s);
 	add_own_level(r, raw, t, &s);
+	if (t->dictoffset > 0 && t->dictoffset < (int64_t)t->basicsize &&
+	    !slots_have(&s, (uint64_t)t->dictoffset) && !t->is_metatype)
+		t->plain_dict = (uint32_t)t->dictoffset;
 	t->slots = s.at;
 	t->nslots = s.n;
 	return t;
