@@ -69,7 +69,7 @@ def frames_of(rows, tid):
 
 
 def check_frames(rows, truth):
-    assert len(truth) == 13
+    assert len(truth) == 19
     for tid, frames in truth.items():
         ours = frames_of(rows, tid)
         wanted = [[f"frame {name} ({file}:{line})", local, 0]
