@@ -175,7 +175,7 @@ static void dict_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	if (!dict_load(r, at, &d))
 		return;
 	if (!d.values)
-		combined_edges(r, &d.keys, sink, at == r->py->interned);
+		combined_edges(r, &d.keys, sink, cpy_is_interned(r->py, at));
 	else if (!d.is_embedded)
 		cpy_values_edges(r, &d.keys, d.array, sink);
 	if (d.values && !d.is_embedded)

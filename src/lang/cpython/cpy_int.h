@@ -22,7 +22,8 @@
  *   cpy_frame.c     what an interpreter frame holds; frame objects
  *   cpy_generator.c generators, coroutines, their helpers; the table of this file's rules
  *                   and those of the two above
- *   cpy_root.c      roots: interpreters, modules; cpy_thread.c: threads with their frames
+ *   cpy_root.c      roots: interpreters, modules; cpy_root_type.c: static types;
+ *                   cpy_thread.c: threads with their frames
  */
 #ifndef LANG_CPYTHON_CPY_INT_H
 #define LANG_CPYTHON_CPY_INT_H
@@ -217,6 +218,7 @@ struct python_places {
 struct cpy_interp {
 	taddr at;
 	int64_t id;
+	taddr interned; /* its own dict of interned texts, from 3.12; may be shared; or 0 */
 };
 
 struct cpy_thread {
@@ -245,6 +247,17 @@ struct python {
 	struct cpy_types *types; /* made by python_open: cpy_types_new */
 	struct cpy_labels *labels;
 };
+
+/* Is this the dict of interned texts, or that of an interpreter which has its own? */
+static inline bool cpy_is_interned(const struct python *py, taddr dict)
+{
+	if (dict == py->interned)
+		return true;
+	for (size_t i = 0; i < py->ninterps; i++)
+		if (dict == py->interps[i].interned)
+			return true;
+	return false;
+}
 
 /* ---- a reader's eyes (cpy_memory.c) ---- */
 
@@ -606,6 +619,8 @@ struct cpy_root_sink {
 	struct python_root row; /* what all rows of this group have */
 };
 void cpy_root_fields(struct cpy_root_sink *s, taddr at, uint32_t count, const char *name);
+/* cpy_root_type.c */
+void cpy_static_type_roots(struct cpy_root_sink *s);
 /* cpy_thread.c */
 void cpy_thread_roots(struct python_reader *r, const struct cpy_thread *t,
 		      python_root_fn *fn, void *context);

@@ -48,6 +48,17 @@ static bool take_thread(void *context, taddr at)
 	return py->nthreads < CPY_THREADS_MAX;
 }
 
+/* Interpreters with an allocator of their own have texts of their own. */
+static taddr own_interned(const struct python *py, taddr interp)
+{
+	taddr dict;
+
+	if (py->layout->interp.interned == CPY_ABSENT)
+		return 0;
+	dict = cpy_peek(py->mem, interp + py->layout->interp.interned);
+	return cpy_interned_holds(py->mem, py->layout, dict) ? dict : 0;
+}
+
 static bool take_interp(void *context, taddr at)
 {
 	struct opening *o = context;
@@ -60,6 +71,7 @@ static bool take_interp(void *context, taddr at)
 	py->interps[py->ninterps++] = (struct cpy_interp){
 		.at = at,
 		.id = (int64_t)cpy_peek(py->mem, at + py->layout->interp.id),
+		.interned = own_interned(py, at),
 	};
 	(void)cpy_each_thread(py->mem, py->layout, at, take_thread, o);
 	return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What keeps Python objects alive from outside of them: the interpreter's state, and by
- * names that people know, what the modules hold. Threads are cpy_thread.c's.
+ * names that people know, what the modules hold. Threads are cpy_thread.c's, types that C
+ * made without malloc cpy_root_type.c's.
  *
  * Told are all PyObject * fields of PyInterpreterState that own what they point to (CPython
  * 3.11 and 3.13 pycore_interp.h and what it includes). Left out on purpose:
@@ -250,6 +251,7 @@ void python_read_roots(struct python_reader *r, python_root_fn *fn, void *contex
 	s.row.group = ROOTS_INTERPRETER;
 	for (size_t i = 0; i < py->ninterps; i++)
 		interp_roots(&s, py->interps[i].at);
+	cpy_static_type_roots(&s);
 	for (size_t i = 0; i < py->ninterps; i++)
 		modules_roots(&s, py->interps[i].at);
 	for (size_t i = 0; i < py->nthreads; i++)
