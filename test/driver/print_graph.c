@@ -2,6 +2,7 @@
 /*
  * print_graph TARGET: the graph as it was collected, a row a line, fields separated by tabs:
  *
+ *	node ADDR SIZE DOMAIN KIND REFCOUNT
  *	root GROUP-KIND GROUP KIND NAME NODE CERTAIN ADDR
  *	edge FROM TO LABEL-KIND LABEL
  *
@@ -25,6 +26,23 @@ static void print_text(const struct model *m, uint32_t id)
 	struct str text = model_text(m, id);
 
 	printf("\t%.*s", (int)text.n, text.s);
+}
+
+static void print_nodes(const struct model *m)
+{
+	for (uint32_t n = 0; n < node_count(m); n++) {
+		uint32_t type;
+
+		if (!node_is_there(m, n))
+			continue;
+		type = node_type(m, n);
+		printf("node");
+		print_node(m, n);
+		printf("\t%" PRIu64, node_size(m, n));
+		print_text(m, m->types.domain[type]);
+		print_text(m, m->types.kind[type]);
+		printf("\t%u\n", node_is_object(m, n) ? m->objects.refcount[n] : 0);
+	}
 }
 
 static void print_roots(const struct model *m)
@@ -68,6 +86,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "print_graph: %s\n", e.text);
 		return err_exit_code(&e);
 	}
+	print_nodes(m);
 	print_roots(m);
 	print_edges(m);
 	model_free(m);

@@ -15,12 +15,14 @@ ADDRESS, INTERIOR = 0, 1
 
 class Graph:
     def __init__(self, text):
-        self.roots, self.edges = [], []
+        self.roots, self.edges, self.nodes = [], [], {}
         for line in text.splitlines():
             what, *fields = line.split("\t")
             if what == "root":
                 self.roots.append((int(fields[0]), fields[1], int(fields[2]), fields[3],
                                    fields[4], fields[5] == "1"))
+            elif what == "node":
+                self.nodes[fields[0]] = (fields[2], fields[3])
             else:
                 self.edges.append((fields[0], fields[1], int(fields[2])))
 
