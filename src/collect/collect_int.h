@@ -177,6 +177,12 @@ uint32_t group_row(struct model *m, enum group_kind kind, struct str name);
 void root_add(struct model *m, uint32_t group, enum root_kind kind, struct str name,
 	      uint32_t node, bool certain, taddr addr);
 
+/* ---- bookkeeping (own.c) ---- */
+
+/* Types of the blocks that hold records of the allocator or of an interpreter, and roots
+ * for the latter; after objects_build. */
+void own_build(const struct scan *s, struct model *m);
+
 /* ---- what the target holds besides its heap (roots.c) ---- */
 
 /*
@@ -186,8 +192,7 @@ void root_add(struct model *m, uint32_t group, enum root_kind kind, struct str n
  * possible roots by the same test as possible edges.
  */
 struct root_scan;
-struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules,
-				 const struct python *py);
+struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules);
 void root_scan_free(struct root_scan *r);
 
 /*

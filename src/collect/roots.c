@@ -250,24 +250,12 @@ static void find_cuts(struct reading *in)
 	in->ncuts = ranges_merge(in->cuts, in->ncuts + s->nown);
 }
 
-static void keep_python_own(struct root_scan *r, const struct python *py)
-{
-	const struct python_range *own = NULL;
-
-	r->npython_own = py ? python_own_ranges(py, &own) : 0;
-	r->python_own = xcalloc(r->npython_own + 1, sizeof(*r->python_own));
-	for (size_t i = 0; i < r->npython_own; i++)
-		r->python_own[i] = (struct address_range){ own[i].start, own[i].end };
-}
-
-struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules,
-				 const struct python *py)
+struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules)
 {
 	struct root_scan *r = xcalloc(1, sizeof(*r));
 	struct reading in = { .scan = s, .roots = r };
 
 	r->mem = s->mem;
-	keep_python_own(r, py);
 	tls_layout_read(&r->tls, s->mem, modules);
 	find_cuts(&in);
 	in.window = mem_window_new(s->mem);
@@ -294,6 +282,5 @@ void root_scan_free(struct root_scan *r)
 	tls_layout_release(&r->tls);
 	free(r->ranges);
 	free(r->words);
-	free(r->python_own);
 	free(r);
 }

@@ -4,9 +4,8 @@
  * its symbol, a thread-local variable likewise, a register by its name; words of a stack
  * have none.
  *
- * Objects and interpreters' records that lie in such memory themselves are there for ever:
- * static types, small ints. They are roots for certain; what they refer to is told by
- * their own layouts.
+ * Objects that lie in such memory themselves are there for ever: static types, small ints.
+ * They are roots for certain; what they refer to is told by their own layouts.
  */
 #include "collect/roots_int.h"
 
@@ -184,23 +183,6 @@ static void build_static_objects(const struct naming *n, const struct root_range
 	buf_release(&name);
 }
 
-/* Blocks that hold an interpreter's own records. */
-static void build_own_blocks(const struct naming *n)
-{
-	struct model *m = n->m;
-
-	for (size_t i = 0; i < n->roots->npython_own; i++) {
-		const struct address_range *own = &n->roots->python_own[i];
-		size_t block = model_block_at(m, own->start);
-
-		if (block < m->blocks.n && m->blocks.state[block] == BLOCK_USED &&
-		    m->blocks.owner[block] == 0)
-			root_add(m, group_row(m, ROOTS_INTERPRETER, str_of("")),
-				 ROOT_FIELD, str_of("its own records"),
-				 node_of_block(m, block), true, 0);
-	}
-}
-
 void roots_build(struct root_scan *r, const struct references *refs,
 		 const struct module_set *modules, struct model *m)
 {
@@ -211,7 +193,6 @@ void roots_build(struct root_scan *r, const struct references *refs,
 		for (size_t i = 0; i < r->nranges; i++)
 			if (r->ranges[i].kind == ROOT_GLOBAL)
 				build_static_objects(&n, &r->ranges[i]);
-	build_own_blocks(&n);
 	for (size_t i = 0; i < r->nranges; i++)
 		build_range(&n, &r->ranges[i]);
 }

@@ -27,8 +27,6 @@ struct root_scan {
 	size_t nranges, cap_ranges;
 	struct root_word *words;
 	size_t nwords, cap_words;
-	struct address_range *python_own;
-	size_t npython_own;
 };
 
 #endif

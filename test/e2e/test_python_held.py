@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python objects that C code holds: by a static variable, by a block of malloc's, by an
+interior pointer, by a reference that it forgot to give back; and a word that holds nothing,
+because the object's references are all known."""
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, ROOT
+from test_roots import ADDRESS, GLOBAL, GLOBALS, STACK, Graph, graph_text
+
+PYTHONS = ["/usr/bin/python3", *sorted(map(str, Path.home().glob(
+    ".pyenv/versions/3.13.*/bin/python3.13")))]
+MODULE, NAME = 3, 2
+HOLDER = "python_holder.so"
+
+
+@pytest.fixture(params=PYTHONS)
+def held(request, start):
+    target = start(request.param, ROOT / "test" / "fixture" / "python_held.py",
+                   FIXTURES / HOLDER)
+    objects = dict(line.rsplit(" ", 1) for line in target.truth)
+    return objects, Graph(graph_text(target.pid))
+
+
+def roots_of(graph, node):
+    """But for words of stacks: the interpreter's own frames may hold what they once used."""
+    return [root for root in graph.roots_of(node) if root[2] != STACK]
+
+
+def test_statics_of_an_extension_hold(held):
+    objects, graph = held
+    assert roots_of(graph, objects["cached"]) == [(GLOBALS, HOLDER, GLOBAL, "cached")]
+    assert roots_of(graph, objects["in a table"]) == [
+        (GLOBALS, HOLDER, GLOBAL, "table+16")]
+    assert roots_of(graph, objects["pointed into"]) == [(GLOBALS, HOLDER, GLOBAL, "inside")]
+    assert not any(root[5] for root in graph.roots
+                   if root[1] == HOLDER), "a word of C's is never certain"
+
+
+def test_a_block_of_malloc_holds(held):
+    objects, graph = held
+    [source] = graph.sources_of(objects["in a block"])
+    assert (source, objects["in a block"], ADDRESS) in graph.edges
+    assert graph.roots_of(source) == [(GLOBALS, HOLDER, GLOBAL, "holders")]
+    assert graph.nodes[source][0] == "uncategorized"
+
+
+def test_a_word_holds_nothing_where_all_references_are_known(held):
+    objects, graph = held
+    assert roots_of(graph, objects["kept"]) == [(MODULE, "__main__", NAME, "kept")]
+
+
+def test_a_forgotten_reference_is_held_by_nobody(held):
+    objects, graph = held
+    assert roots_of(graph, objects["forgotten"]) == []
+    assert graph.sources_of(objects["forgotten"]) == []
+    # What it refers to is told all the same.
+    assert [to for source, to, _ in graph.edges if source == objects["forgotten"]]
