@@ -16,7 +16,7 @@ static const struct opt dump_opts[] = {
 	OPT_STRING(0, "label", struct dump_args, label, "TEXT", OFFER_NOTHING,
 		   "a word on it, shown with every answer"),
 	OPT_FLAG(0, "no-values", struct dump_args, no_values,
-		 "leave out what blocks hold: previews"),
+		 "leave out what memory says: previews of blocks, values of objects"),
 	OPT_FLAG(0, "force", struct dump_args, force, "replace FILE if it is there"),
 };
 
@@ -36,7 +36,6 @@ static struct snap_options snap_options_of(const struct dump_args *a)
 		.path = is_stdout(a) ? NULL : a->output,
 		.fd = STDOUT_FILENO,
 		.force = a->force,
-		.no_values = a->no_values,
 	};
 }
 
@@ -83,12 +82,16 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 {
 	const struct dump_args *a = args;
 	const struct snap_options o = snap_options_of(a);
-	const struct collect_options needs = { .previews = !a->no_values, .edges = true };
+	const struct collect_options needs = { .previews = !a->no_values,
+					       .values = !a->no_values,
+					       .edges = true };
 	struct model *m;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
 	m = cx->model;
+	if (a->no_values)
+		model_drop_values(m); /* of a snapshot, which has them */
 	if (a->label && m->processes.n > 0)
 		m->processes.label[0] = model_intern(m, str_of(a->label));
 	if (!snap_write(m, &o, e))
@@ -104,7 +107,7 @@ const struct command cmd_dump = {
 	.brief = "write a snapshot, to look at later or elsewhere",
 	.text = "Keeps all that heapsift knows of the target at this moment in one file, "
 		"readable by its owner alone. An interrupted dump leaves no file. What "
-		"blocks hold can be secret: --no-values leaves it out.",
+		"memory says can be secret: --no-values leaves it out.",
 	.example = "dump 1234 -o before.hsift --label 'before the load test'",
 	.example_text = "then: heapsift top before.hsift",
 	.flags = COMMAND_LIVE,

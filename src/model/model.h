@@ -360,6 +360,10 @@ void model_evidence(struct model *m, const char *item, const char *answer,
 uint32_t model_type(struct model *m, struct str domain, struct str kind,
 		    struct str detail);
 
+/* Takes out what memory says: previews, objects' values, and their texts. For a model that
+ * gets no more types and labels. */
+void model_drop_values(struct model *m);
+
 static inline uint64_t block_footprint(const struct model *m, size_t block)
 {
 	return m->blocks.size[block] + 8 * (uint64_t)m->blocks.extra[block];

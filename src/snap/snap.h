@@ -12,8 +12,7 @@
 struct snap_options {
 	const char *path; /* where to; NULL: stream to fd, which stays the caller's */
 	int fd;
-	bool force;     /* replace an existing file */
-	bool no_values; /* leave out every byte that came out of blocks: previews */
+	bool force; /* replace an existing file */
 };
 
 /* Can a snapshot be written there, as far as can be said before the target is touched? An

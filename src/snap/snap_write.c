@@ -64,13 +64,11 @@ static void add_section(struct writer *w, const struct section *s)
 	w->sections[w->nsections++] = *s;
 }
 
-static void add_tables(struct writer *w, const struct model *m, bool no_values)
+static void add_tables(struct writer *w, const struct model *m)
 {
 	for (size_t i = 0; i < MODEL_NTABLES; i++) {
 		const struct model_table_def *t = &model_tables[i];
 
-		if (no_values && i == TABLE_previews)
-			continue;
 		for (size_t c = 0; c < t->ncolumns; c++)
 			add_section(w,
 				    &(struct section){
@@ -95,14 +93,14 @@ static void add_strings(struct writer *w, const struct model_strings *s)
 					  .values = { .width = 1, .rows = s->bytes.n } });
 }
 
-static void make_sections(struct writer *w, const struct model *m, bool no_values)
+static void make_sections(struct writer *w, const struct model *m)
 {
 	size_t n = 2;
 
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		n += model_tables[i].ncolumns;
 	w->sections = xcalloc(n, sizeof(*w->sections));
-	add_tables(w, m, no_values);
+	add_tables(w, m);
 	add_strings(w, &m->strings);
 }
 
@@ -284,7 +282,7 @@ static bool write_contents(struct writer *w, struct snap_output *out, struct err
 
 /* ---- all of it ---- */
 
-static void writer_init(struct writer *w, const struct model *m, bool no_values)
+static void writer_init(struct writer *w, const struct model *m)
 {
 	unsigned cores = pool_cores();
 
@@ -298,7 +296,7 @@ static void writer_init(struct writer *w, const struct model *m, bool no_values)
 		k->scratch = xcalloc(1, FRAME_BYTES);
 		k->stored = xcalloc(1, ZSTD_compressBound(FRAME_BYTES));
 	}
-	make_sections(w, m, no_values);
+	make_sections(w, m);
 	pool_run(w->workers, w->nsections, 1, choose_encoding, w);
 	make_frames(w);
 	header_make(&w->contents);
@@ -325,7 +323,7 @@ bool snap_write(const struct model *m, const struct snap_options *o, struct err 
 
 	if (!output_open(&out, o, e))
 		return false;
-	writer_init(&w, m, o->no_values);
+	writer_init(&w, m);
 	ok = output_write(&out, w.contents.s, w.contents.n, e) &&
 	     write_frames(&w, &out, e) && write_contents(&w, &out, e) &&
 	     output_commit(&out, e);

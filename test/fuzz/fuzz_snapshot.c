@@ -9,8 +9,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Every text and type that the model names, as a reader of it would. */
-static uint64_t use(const struct model *m)
+static uint64_t use_edges(const struct model *m, uint32_t node)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t e = m->edge_first.n ? m->edge_first.at[node] : 0;
+	     m->edge_first.n && e < m->edge_first.at[node + 1]; e++) {
+		if (m->edge_to.node[e] != NO_NODE)
+			sum += node_size(m, m->edge_to.node[e]);
+		sum += model_text(m, m->labels.name[m->edge_to.label[e]]).n;
+	}
+	return sum;
+}
+
+static uint64_t use_blocks(const struct model *m)
 {
 	uint64_t sum = 0;
 
@@ -18,15 +30,45 @@ static uint64_t use(const struct model *m)
 		if (m->blocks.state[i] != BLOCK_USED)
 			continue;
 		sum += model_text(m, m->types.kind[m->blocks.type[i]]).n;
-		for (uint64_t e = m->edge_first.n ? m->edge_first.at[m->objects.n + i]
-						  : 0;
-		     m->edge_first.n && e < m->edge_first.at[m->objects.n + i + 1]; e++)
-			sum += m->edge_to.node[e] == NO_NODE
-				       ? 0
-				       : node_size(m, m->edge_to.node[e]);
+		sum += use_edges(m, node_of_block(m, i));
 		if (m->blocks.arena[i] != BLOCK_MMAPPED)
 			sum += m->arenas.system[m->blocks.arena[i]];
 	}
+	return sum;
+}
+
+static uint64_t use_objects(const struct model *m)
+{
+	uint64_t sum = 0;
+	size_t part;
+
+	for (uint32_t i = 0; i < m->objects.n; i++) {
+		uint32_t node = model_node_at(m, m->objects.addr[i], &part);
+
+		sum += node == NO_NODE ? 0 : node_footprint(m, node);
+		sum += model_text(m, m->types.kind[m->objects.type[i]]).n;
+		sum += model_text(m, m->objects.value[i]).n + use_edges(m, i);
+	}
+	for (size_t i = 0; i < m->parts.n; i++) {
+		uint32_t node = model_node_at(m, m->parts.addr[i], &part);
+
+		sum += node == NO_NODE ? 0 : node_addr(m, node);
+	}
+	for (size_t s = 0; s < m->slabs.n; s++)
+		for (uint32_t i = 0; i < m->slabs.count[s]; i++)
+			sum += slab_block_is_used(m, s, i) +
+			       m->pools.start[m->slabs.pool[s]];
+	for (size_t i = 0; i < m->roots.n; i++)
+		sum += node_addr(m, m->roots.node[i]) +
+		       model_text(m, m->groups.name[m->roots.group[i]]).n;
+	return sum;
+}
+
+/* Every text, type and node that the model names, as a reader of it would. */
+static uint64_t use(const struct model *m)
+{
+	uint64_t sum = use_blocks(m) + use_objects(m);
+
 	for (size_t i = 0; i < m->findings.n; i++)
 		sum += model_text(m, m->findings.text[i]).n;
 	return sum + model_text(m, m->processes.exe[0]).n;

@@ -64,12 +64,43 @@ static void descriptors_reach_every_column(void **state)
 	model_free(m);
 }
 
+static void dropped_values_leave_no_text(void **state)
+{
+	struct model *m = model_new();
+	size_t said, silent, row;
+
+	(void)state;
+	model_previews_add(m);
+	model_intern(m, str_of("met by nobody"));
+	said = model_objects_add(m);
+	silent = model_objects_add(m);
+	m->objects.value[said] = model_intern(m, str_of("password"));
+	m->objects.type[said] =
+		model_type(m, str_of("python"), str_of("str"), str_of(""));
+	row = model_groups_add(m);
+	m->groups.name[row] = model_intern(m, str_of("zoo"));
+	model_label(m, LABEL_FIELD, str_of("zoo"));
+	model_drop_values(m);
+	assert_int_equal(m->previews.n, 0);
+	assert_int_equal(m->objects.value[said], 0);
+	assert_int_equal(m->objects.value[silent], 0);
+	assert_int_equal(m->strings.n, 4); /* "", python, str, zoo */
+	assert_int_equal(str_find(buf_view(&m->strings.bytes), "pass"), -1);
+	assert_true(str_is(model_text(m, 0), ""));
+	assert_true(str_is(model_text(m, m->groups.name[row]), "zoo"));
+	assert_int_equal(m->labels.name[m->labels.n - 1], m->groups.name[row]);
+	assert_true(str_is(model_text(m, m->types.kind[m->objects.type[said]]), "str"));
+	assert_int_equal(model_intern(m, str_of("zoo")), m->groups.name[row]);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_are_interned_once),
 		cmocka_unit_test(types_are_their_three_words),
 		cmocka_unit_test(descriptors_reach_every_column),
+		cmocka_unit_test(dropped_values_leave_no_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

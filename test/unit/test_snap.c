@@ -54,23 +54,6 @@ static void a_model_comes_back(void **state)
 	unlink(path);
 }
 
-static void values_can_be_left_out(void **state)
-{
-	struct snap_options o = { .path = "a.hsift", .no_values = true };
-	struct model *m = model_make(1000), *back;
-	struct err e;
-
-	(void)state;
-	assert_true(snap_write(m, &o, &e));
-	back = read_back(o.path);
-	assert_int_equal(back->previews.n, 0);
-	model_table_resize(m, &model_tables[TABLE_previews], 0);
-	assert_models_equal(m, back);
-	model_free(m);
-	model_free(back);
-	unlink(o.path);
-}
-
 static void it_streams_into_a_pipe(void **state)
 {
 	struct model *m = model_make(100000), *back;
@@ -442,7 +425,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_model_comes_back),
-		cmocka_unit_test(values_can_be_left_out),
 		cmocka_unit_test(it_streams_into_a_pipe),
 		cmocka_unit_test(encodings_are_what_the_format_says),
 		cmocka_unit_test(every_encoding_and_width_comes_back),
