@@ -25,6 +25,24 @@ def not_run(reason):
     pytest.skip("NOT RUN: " + reason)
 
 
+def pythons(*versions):
+    """Interpreters of these versions ("3.13"), as parameters of a fixture that ends in
+    `python_there(path)`: the system's, and all of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = []
+    for v in versions:
+        system = Path("/usr/bin") / f"python{v}"
+        paths = [pytest.param(system, id=f"{v}-system")] if system.exists() else []
+        paths += [pytest.param(p, id=p.parts[-3])
+                  for p in sorted(pyenv.glob(f"{v}.*/bin/python{v}"))]
+        found += paths or [pytest.param(None, id=f"{v}-none")]
+    return found
+
+
+def python_there(path):
+    return path or not_run("no CPython of this version here")
+
+
 def needs_root(what):
     if os.geteuid() != 0:
         not_run(f"only root can {what}")

@@ -5,16 +5,12 @@ outside against what Python says of itself."""
 import collections
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
-from conftest import HEAPSIFT, ROOT, not_run
+from conftest import HEAPSIFT, ROOT, python_there, pythons
 
 DRIVER = HEAPSIFT.parent / "driver" / "python_roots"
 FIXTURE = ROOT / "test" / "fixture" / "python_frames.py"
-PYTHONS = ["/usr/bin/python3", *sorted(map(str, Path.home().glob(
-    ".pyenv/versions/3.13.*/bin/python3.13")))]
-
 # A code object owns these too, but shows them to no one, or made them when it was asked.
 UNSHOWN = {"co_localsplusnames", "co_localspluskinds", "_co_code", "_co_varnames",
            "_co_cellvars", "_co_freevars"}
@@ -23,11 +19,9 @@ Root = collections.namedtuple(
     "Root", "group kind certain counted to type contents addr name")
 
 
-@pytest.fixture(params=PYTHONS)
+@pytest.fixture(params=pythons("3.11", "3.13"))
 def python(request, start):
-    if not Path(request.param).exists():
-        not_run(f"no {request.param}")
-    target = start(request.param, "-W", "ignore", FIXTURE)
+    target = start(python_there(request.param), "-W", "ignore", FIXTURE)
 
     def ask(question):
         target.tell(question)
