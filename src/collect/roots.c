@@ -6,8 +6,13 @@
  * Every word there that may be the address of a node is kept with its place.
  *
  * Left out: what the scan of the heap reads itself (spans, pools) and bookkeeping of the
- * allocator and of interpreters. That a word lies in a static object, and so is read by
- * that object's layout, shows only when objects have rows (roots_build.c).
+ * allocator. That a word lies in a static object, and so is read by that object's layout,
+ * shows only when objects have rows (roots_build.c).
+ *
+ * An interpreter's records are read by layout, which names what matters. Much else there
+ * holds references too (the cache of attributes its names, the configuration its texts),
+ * and would look lost: so words of the state itself are kept, those of stacks of frames,
+ * which are mapped, are not.
  */
 #include "collect/roots_int.h"
 
@@ -236,6 +241,48 @@ static void read_regions(struct reading *in, const struct module *mod, uint32_t 
 	}
 }
 
+/* ---- interpreters ---- */
+
+/* The end of the heap's span or the module's data that holds `at`; 0: it is neither. */
+static taddr end_of_data(const struct reading *in, const struct module_set *modules,
+			 taddr at)
+{
+	const struct scan *s = in->scan;
+	const struct module *mod = module_at(modules, at);
+	size_t low = 0, high = s->nspans;
+
+	while (low < high) { /* the first span that ends behind `at` */
+		size_t middle = low + (high - low) / 2;
+
+		if (s->spans[middle].end <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < s->nspans && s->spans[low].start <= at)
+		return s->spans[low].end;
+	return mod ? mod->end : 0;
+}
+
+static void read_records(struct reading *in, const struct module_set *modules)
+{
+	const struct python_range *own = NULL;
+	size_t n = in->scan->python ? python_own_ranges(in->scan->python, &own) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct root_range range = { .start = align_up(own[i].start, 8),
+					    .kind = ROOT_FIELD };
+		struct root_range *kept;
+
+		range.end = min_u64(own[i].end, end_of_data(in, modules, own[i].start));
+		if (range.start >= range.end)
+			continue;
+		kept = add_range(in->roots, &range);
+		read_piece(in, range.start, range.end);
+		kept->nwords = in->roots->nwords - kept->first;
+	}
+}
+
 /* ---- all together ---- */
 
 /* Nodes' memory and own ranges. */
@@ -270,6 +317,7 @@ struct root_scan *root_scan_read(const struct scan *s, const struct module_set *
 		else
 			read_regions(&in, mod, i);
 	}
+	read_records(&in, modules);
 	mem_window_free(in.window);
 	free(in.cuts);
 	return r;

@@ -34,6 +34,8 @@ static uint32_t group_of(const struct naming *n, const struct root_range *range)
 	struct buf name = { 0 };
 	uint32_t group;
 
+	if (range->kind == ROOT_FIELD)
+		return group_row(n->m, ROOTS_INTERPRETER, str_of("interpreter"));
 	if (range->kind == ROOT_GLOBAL)
 		return group_row(n->m, ROOTS_GLOBALS,
 				 without_folder(n->modules->modules[range->holder].path));
@@ -105,6 +107,9 @@ static void print_name(const struct naming *n, const struct root_range *range,
 	case ROOT_TLS:
 		print_tls(n, range, w->at, out);
 		break;
+	case ROOT_FIELD:
+		buf_str(out, "its own records");
+		break;
 	case ROOT_REGISTER:
 		buf_printf(out, "%s", registers[w->at]);
 		break;
@@ -121,8 +126,21 @@ static bool lies_in_object(const struct naming *n, const struct root_range *rang
 {
 	size_t part;
 
-	return range->kind == ROOT_GLOBAL && n->m->objects.n > 0 &&
-	       model_node_at(n->m, at, &part) != NO_NODE;
+	uint32_t node;
+
+	if ((range->kind != ROOT_GLOBAL && range->kind != ROOT_FIELD) ||
+	    n->m->objects.n == 0)
+		return false;
+	node = model_node_at(n->m, at, &part);
+	return node != NO_NODE && node_is_object(n->m, node);
+}
+
+/* Lists of the collector begin in an interpreter's records, and lead into objects. */
+static bool is_list_head(const struct naming *n, const struct root_range *range,
+			 const struct index_hit *hit)
+{
+	return range->kind == ROOT_FIELD && hit->label == LABEL_INTERIOR &&
+	       node_is_object(n->m, hit->node);
 }
 
 static void build_range(const struct naming *n, const struct root_range *range)
@@ -135,7 +153,7 @@ static void build_range(const struct naming *n, const struct root_range *range)
 		struct index_hit hit = node_index_find(&n->references->index, w->word);
 
 		if (!reference_counts(n->references, hit.node) ||
-		    lies_in_object(n, range, w->at))
+		    lies_in_object(n, range, w->at) || is_list_head(n, range, &hit))
 			continue;
 		if (group == UINT32_MAX)
 			group = group_of(n, range);
