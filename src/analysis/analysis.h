@@ -29,10 +29,15 @@ void top_release(struct top *t);
 
 /* ---- blocks: which ones ---- */
 
+/*
+ * Blocks of all allocators have one numbering: row b < m->blocks.n is malloc's block b, and
+ * m->blocks.n + i is the block of a slab whose bit is number i of m->slab_bits. Blocks of
+ * malloc's that hold pools are not among them: each byte belongs to one block.
+ */
 enum block_choice { BLOCKS_USED, BLOCKS_FREE, BLOCKS_ALL };
 
 struct block_pick {
-	uint32_t *rows; /* of m->blocks, by address; NULL: all of them */
+	uint32_t *rows; /* by address; NULL: all of m->blocks, and there are no others */
 	size_t n;
 };
 
@@ -40,12 +45,23 @@ void block_pick_build(const struct model *m, enum block_choice choice,
 		      struct block_pick *out);
 void block_pick_release(struct block_pick *p);
 
+/* What is known of one; by search, so for what is shown. */
+struct block_view {
+	taddr addr;
+	uint64_t size, footprint;
+	bool is_used;
+	size_t block;    /* row of m->blocks; m->blocks.n: it is a slab's */
+	struct str pool; /* of a slab's: which allocator, "obmalloc"; else "" */
+	uint32_t owner;  /* object in whose memory it lies; NO_NODE */
+};
+void block_view(const struct model *m, uint32_t row, struct block_view *out);
+
 /* ---- summary: where every byte is ---- */
 
 /*
  * Every mapped byte is in exactly one row, and so is every resident and swapped one: the
  * rows add up to the regions. A page that blocks in use and free ones share is split by
- * bytes. count: blocks of malloc's rows, else mappings.
+ * bytes. count: blocks of malloc's and obmalloc's rows, else mappings.
  */
 struct summary_row {
 	const char *category;
@@ -55,7 +71,7 @@ struct summary_row {
 };
 
 struct summary {
-	struct summary_row *rows; /* malloc first, then by category and address */
+	struct summary_row *rows; /* allocators first, then by category and address */
 	size_t n, cap;
 	bool has_residency; /* false: a core or dump that does not tell */
 	struct map by_name;

@@ -16,7 +16,8 @@
  * pages that came since are nobody's block, so they go to the region's rest.
  *
  * A block takes its footprint: chunks then touch each other and fill their heap, and a
- * mmapped chunk fills its mapping.
+ * mmapped chunk fills its mapping. What lies in a pool of another allocator is the pool's,
+ * block by block of its slabs, wherever the pool itself lies.
  */
 #include "analysis/analysis.h"
 
@@ -25,13 +26,18 @@
 /* What a byte of one region may count for. */
 enum slot {
 	SLOT_USED,
+	SLOT_OWNED, /* used, and an object's or a part's of one */
 	SLOT_TCACHE,
 	SLOT_FASTBIN,
 	SLOT_BIN,
 	SLOT_TOP,
 	SLOT_OVERHEAD,
 	SLOT_MMAPPED,
-	SLOT_REST,    /* what the region is, beyond blocks */
+	SLOT_OWNED_MMAPPED,
+	SLOT_POOL_USED,
+	SLOT_POOL_FREE,
+	SLOT_POOL_OVERHEAD, /* heads, and what is not cut into blocks */
+	SLOT_REST,          /* what the region is, beyond blocks */
 	SLOT_PRIVATE, /* of a file's region: pages that were written and are its own */
 	NSLOTS,
 };
@@ -49,7 +55,7 @@ struct walk {
 	const struct model *m;
 	const struct span *heaps; /* sorted */
 	size_t nheaps;
-	size_t region, block, page, heap;
+	size_t region, block, page, heap, pool, slab;
 };
 
 static enum slot slot_of_block(const struct model *m, size_t b)
@@ -60,9 +66,14 @@ static enum slot slot_of_block(const struct model *m, size_t b)
 		[BLOCK_TOP] = SLOT_TOP,         [BLOCK_FENCE] = SLOT_OVERHEAD,
 	};
 	unsigned state = m->blocks.state[b];
+	bool is_owned = m->blocks.owner[b] != 0;
 
+	if (state == BLOCK_USED && m->blocks.owner[b] == BLOCK_IS_POOL)
+		return SLOT_POOL_OVERHEAD;
 	if (m->blocks.arena[b] == BLOCK_MMAPPED && state == BLOCK_USED)
-		return SLOT_MMAPPED;
+		return is_owned ? SLOT_OWNED_MMAPPED : SLOT_MMAPPED;
+	if (state == BLOCK_USED && is_owned)
+		return SLOT_OWNED;
 	return state < countof(slots) ? slots[state] : SLOT_OVERHEAD;
 }
 
@@ -76,12 +87,65 @@ static struct span block_span(const struct model *m, size_t b)
 	return (struct span){ end - block_footprint(m, b), end };
 }
 
+static taddr slab_end(const struct walk *w, size_t i)
+{
+	const struct model_slabs *s = &w->m->slabs;
+
+	return s->start[i] + (uint64_t)s->count[i] * s->block_size[i];
+}
+
+/* The blocks of the slab from `at` on that are in the same state. */
+static enum slot slab_slot(const struct walk *w, taddr at, taddr *end)
+{
+	const struct model_slabs *s = &w->m->slabs;
+	taddr start = s->start[w->slab];
+	uint64_t size = s->block_size[w->slab];
+	uint32_t i = (uint32_t)((at - start) / size);
+	bool is_used = slab_block_is_used(w->m, w->slab, i);
+
+	do
+		i++;
+	while (i < s->count[w->slab] && start + i * size < *end &&
+	       slab_block_is_used(w->m, w->slab, i) == is_used);
+	*end = min_u64(*end, start + i * size);
+	return is_used ? SLOT_POOL_USED : SLOT_POOL_FREE;
+}
+
+/* The same as owner_at, if a pool has the byte. */
+static bool pool_at(struct walk *w, taddr at, taddr *end, enum slot *slot)
+{
+	const struct model *m = w->m;
+
+	while (w->pool < m->pools.n && m->pools.end[w->pool] <= at)
+		w->pool++;
+	if (w->pool == m->pools.n)
+		return false;
+	if (m->pools.start[w->pool] > at) {
+		*end = min_u64(*end, m->pools.start[w->pool]);
+		return false;
+	}
+	*end = min_u64(*end, m->pools.end[w->pool]);
+	while (w->slab < m->slabs.n && slab_end(w, w->slab) <= at)
+		w->slab++;
+	*slot = SLOT_POOL_OVERHEAD;
+	if (w->slab == m->slabs.n)
+		return true;
+	if (m->slabs.start[w->slab] > at)
+		*end = min_u64(*end, m->slabs.start[w->slab]);
+	else
+		*slot = slab_slot(w, at, end);
+	return true;
+}
+
 /* Who owns the byte at `at`, and how far that holds (beyond `at`, at most `end`). */
 static enum slot owner_at(struct walk *w, taddr at, taddr *end)
 {
 	const struct model *m = w->m;
 	bool is_heap = m->regions.kind[w->region] == REGION_HEAP;
+	enum slot of_pool;
 
+	if (pool_at(w, at, end, &of_pool))
+		return of_pool;
 	while (w->block < m->blocks.n && block_span(m, w->block).end <= at)
 		w->block++;
 	if (w->block < m->blocks.n) {
@@ -139,6 +203,11 @@ static taddr heap_end(const struct walk *w, size_t i)
 	return w->heaps[i].end;
 }
 
+static taddr pool_end(const struct walk *w, size_t i)
+{
+	return w->m->pools.end[i];
+}
+
 /* The first of n sorted things that ends behind `at`. */
 static size_t first_behind(const struct walk *w, size_t n,
 			   taddr (*end_of)(const struct walk *, size_t), taddr at)
@@ -166,6 +235,8 @@ static void region_walk(struct walk *w, struct tally *t)
 	w->block = first_behind(w, m->blocks.n, block_end, at);
 	w->page = first_behind(w, m->pages.n, page_end, at);
 	w->heap = first_behind(w, w->nheaps, heap_end, at);
+	w->pool = first_behind(w, m->pools.n, pool_end, at);
+	w->slab = first_behind(w, m->slabs.n, slab_end, at);
 	while (at < last) {
 		enum page_state state = PAGE_ZERO;
 		taddr end = last;
@@ -233,21 +304,27 @@ static struct summary_row *row_of(struct summary *s, const char *category,
 	return &s->rows[s->n++];
 }
 
-/* The row of malloc's own slots. */
+/* The row of an allocator's slot. */
 static struct summary_row *malloc_row(struct summary *s, enum slot slot)
 {
-	static const char *const details[] = {
-		[SLOT_USED] = "used",
-		[SLOT_TCACHE] = "free in tcache",
-		[SLOT_FASTBIN] = "free in fastbins",
-		[SLOT_BIN] = "free in bins",
-		[SLOT_TOP] = "top",
-		[SLOT_OVERHEAD] = "overhead",
+	static const struct {
+		const char *category, *detail;
+	} names[] = {
+		[SLOT_USED] = { "malloc", "used" },
+		[SLOT_OWNED] = { "malloc", "used, by objects" },
+		[SLOT_TCACHE] = { "malloc", "free in tcache" },
+		[SLOT_FASTBIN] = { "malloc", "free in fastbins" },
+		[SLOT_BIN] = { "malloc", "free in bins" },
+		[SLOT_TOP] = { "malloc", "top" },
+		[SLOT_OVERHEAD] = { "malloc", "overhead" },
+		[SLOT_MMAPPED] = { "mmapped malloc", "used" },
+		[SLOT_OWNED_MMAPPED] = { "mmapped malloc", "used, by objects" },
+		[SLOT_POOL_USED] = { "obmalloc", "used" },
+		[SLOT_POOL_FREE] = { "obmalloc", "free in pools" },
+		[SLOT_POOL_OVERHEAD] = { "obmalloc", "overhead" },
 	};
 
-	if (slot == SLOT_MMAPPED)
-		return row_of(s, "mmapped malloc", str_of("used"));
-	return row_of(s, "malloc", str_of(details[slot]));
+	return row_of(s, names[slot].category, str_of(names[slot].detail));
 }
 
 /* The row of what a region is beyond its blocks. */
@@ -314,14 +391,23 @@ static struct span *heaps_sorted(const struct model *m)
 	return heaps;
 }
 
+static void slabs_count(const struct model *m, uint64_t counts[NSLOTS])
+{
+	for (size_t s = 0; s < m->slabs.n; s++)
+		for (uint32_t i = 0; i < m->slabs.count[s]; i++)
+			counts[slab_block_is_used(m, s, i) ? SLOT_POOL_USED
+							   : SLOT_POOL_FREE]++;
+}
+
 static void blocks_count(const struct model *m, struct summary *s)
 {
 	uint64_t counts[NSLOTS] = { 0 };
 
 	for (size_t b = 0; b < m->blocks.n; b++)
 		counts[slot_of_block(m, b)]++;
+	slabs_count(m, counts);
 	for (enum slot i = 0; i < SLOT_REST; i++) {
-		if (counts[i] == 0 || i == SLOT_OVERHEAD)
+		if (counts[i] == 0 || i == SLOT_OVERHEAD || i == SLOT_POOL_OVERHEAD)
 			continue;
 
 		struct summary_row *row = malloc_row(s, i);

@@ -8,34 +8,51 @@ struct blocks_args {
 	bool used, free, all;
 };
 
+static struct block_view view_of(const struct model *m, size_t row)
+{
+	struct block_view v;
+
+	block_view(m, (uint32_t)row, &v);
+	return v;
+}
+
+static bool is_of_slab(const struct model *m, size_t row)
+{
+	return row >= m->blocks.n;
+}
+
 static struct cell get_addr(const void *source, size_t row, struct buf *scratch)
 {
-	const struct model *m = source;
-
 	(void)scratch;
-	return cell_number(m->blocks.addr[row]);
+	return cell_number(view_of(source, row).addr);
 }
 
 static struct cell get_size(const void *source, size_t row, struct buf *scratch)
 {
-	const struct model *m = source;
-
 	(void)scratch;
-	return cell_number(m->blocks.size[row]);
+	return cell_number(view_of(source, row).size);
 }
 
 static struct cell get_footprint(const void *source, size_t row, struct buf *scratch)
 {
 	(void)scratch;
-	return cell_number(block_footprint(source, row));
+	return cell_number(view_of(source, row).footprint);
 }
 
+/* "obmalloc-free", or the state that malloc's block is in. */
 static struct cell get_state(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;
+	struct block_view v;
 
-	(void)scratch;
-	return cell_text(str_of(block_state_name(m->blocks.state[row])));
+	if (!is_of_slab(m, row))
+		return cell_text(str_of(block_state_name(m->blocks.state[row])));
+	v = view_of(m, row);
+	if (v.is_used)
+		return cell_text(str_of(block_state_name(BLOCK_USED)));
+	buf_add(scratch, v.pool.s, v.pool.n);
+	buf_str(scratch, "-free");
+	return cell_text(buf_view(scratch));
 }
 
 /* "glibc" of "glibc 2.36". */
@@ -45,7 +62,9 @@ static struct cell get_allocator(const void *source, size_t row, struct buf *scr
 	struct str name;
 	ptrdiff_t space;
 
-	(void)row, (void)scratch;
+	(void)scratch;
+	if (is_of_slab(m, row))
+		return cell_text(view_of(m, row).pool);
 	if (m->processes.n == 0 || m->processes.allocator[0] == 0)
 		return cell_absent();
 	name = model_text(m, m->processes.allocator[0]);
@@ -60,19 +79,38 @@ static struct cell get_arena(const void *source, size_t row, struct buf *scratch
 	const struct model *m = source;
 
 	(void)scratch;
-	if (m->blocks.arena[row] == BLOCK_MMAPPED)
+	if (is_of_slab(m, row) || m->blocks.arena[row] == BLOCK_MMAPPED)
 		return cell_absent();
 	return cell_number(m->blocks.arena[row]);
+}
+
+/* Of a block in use that is an object's memory, the object's; of no other slab block. */
+static uint32_t type_of(const struct model *m, size_t row)
+{
+	struct block_view v = view_of(m, row);
+
+	if (v.owner != NO_NODE)
+		return node_type(m, v.owner);
+	return v.is_used && !is_of_slab(m, row) ? m->blocks.type[row] : UINT32_MAX;
 }
 
 /* One of the three words of a block in use. */
 static struct cell type_word(const struct model *m, size_t row, const uint32_t *words)
 {
-	uint32_t type = m->blocks.type[row];
+	uint32_t type = type_of(m, row);
 
-	if (m->blocks.state[row] != BLOCK_USED || type >= m->types.n)
+	if (type >= m->types.n)
 		return cell_absent();
 	return cell_text(model_text(m, words[type]));
+}
+
+static struct cell get_owner(const void *source, size_t row, struct buf *scratch)
+{
+	const struct model *m = source;
+	uint32_t owner = view_of(m, row).owner;
+
+	(void)scratch;
+	return owner == NO_NODE ? cell_absent() : cell_number(node_addr(m, owner));
 }
 
 static struct cell get_domain(const void *source, size_t row, struct buf *scratch)
@@ -125,7 +163,8 @@ static struct cell get_preview(const void *source, size_t row, struct buf *scrat
 	uint64_t words[2];
 	size_t n;
 
-	if (m->previews.n != m->blocks.n || m->blocks.state[row] == BLOCK_TOP)
+	if (m->previews.n != m->blocks.n || is_of_slab(m, row) ||
+	    m->blocks.state[row] == BLOCK_TOP)
 		return cell_absent();
 	words[0] = m->previews.low[row];
 	words[1] = m->previews.high[row];
@@ -144,15 +183,19 @@ static const struct column blocks_columns[] = {
 	{ "footprint", COLUMN_BYTES, COLUMN_IF_ROOM, get_footprint,
 	  "with header and rounding" },
 	{ "state", COLUMN_TEXT, 0, get_state,
-	  "used; free in tcache, fastbin or bin; top; fence (malloc's own)" },
+	  "used; free in tcache, fastbin or bin; top; fence (malloc's own); "
+	  "obmalloc-free" },
 	{ "allocator", COLUMN_TEXT, COLUMN_NOT_TEXT, get_allocator, "whose it is" },
-	{ "arena", COLUMN_NUMBER, 0, get_arena, "its arena; absent if mmapped" },
+	{ "arena", COLUMN_NUMBER, 0, get_arena,
+	  "its arena; absent if mmapped, or obmalloc's" },
 	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, get_domain,
 	  "who made it: c, c++, uncategorized" },
 	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, get_kind,
 	  "what it is: a class, string data" },
 	{ "detail", COLUMN_TEXT, COLUMN_NOT_TEXT, get_detail, "more about it" },
 	{ "what", COLUMN_TEXT, COLUMN_TEXT_ONLY, get_what, "these three in one" },
+	{ "owner", COLUMN_ADDRESS, COLUMN_IF_ROOM | COLUMN_NOT_ZERO, get_owner,
+	  "the object in whose memory it lies" },
 	{ "preview", COLUMN_TEXT, 0, get_preview,
 	  "its first bytes, a dot for what is not printable ASCII" },
 };
@@ -199,9 +242,11 @@ const struct command cmd_blocks = {
 	.name = "blocks",
 	.group = GROUP_LOOK,
 	.brief = "blocks one by one, the largest first",
-	.text = "One row for each block that malloc handed out or holds free. --sort "
-		"addr "
-		"gives them as they lie in memory.",
+	.text = "One row for each block that malloc or obmalloc handed out or holds "
+		"free; those "
+		"of malloc's that obmalloc cuts up are told by their pieces. --sort addr "
+		"gives "
+		"them as they lie in memory.",
 	.example = "blocks 1234 --free --csv",
 	.example_text = "every free block, for a spreadsheet",
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,

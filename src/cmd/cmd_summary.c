@@ -62,7 +62,8 @@ static const struct column summary_columns[] = {
 	  "in RAM; a page that several rows share is split by bytes" },
 	{ "swapped", COLUMN_BYTES, COLUMN_TOTAL | COLUMN_NOT_ZERO, get_swapped,
 	  "in swap" },
-	{ "count", COLUMN_COUNT, 0, get_count, "blocks of malloc's rows, else mappings" },
+	{ "count", COLUMN_COUNT, 0, get_count,
+	  "blocks of an allocator's rows, else mappings" },
 };
 
 static const struct opt summary_args[] = {
@@ -97,7 +98,11 @@ const struct command cmd_summary = {
 	.group = GROUP_LOOK,
 	.brief = "where every resident byte is; adds up to RSS",
 	.text = "All mapped memory by who has it. malloc's rows tell blocks in use from "
-		"free ones by where they are kept, and what malloc needs for itself. Of "
+		"free ones by where they are kept, and what malloc needs for itself; "
+		"used by "
+		"objects is what Python's have. obmalloc's are Python's small blocks; "
+		"its "
+		"overhead is heads, and room not cut into blocks yet. Of "
 		"files, private is what the process wrote to and has alone, shared is "
 		"the "
 		"page cache, which others may have too.",

@@ -171,7 +171,7 @@ enum block_state {
 #define SLAB_COLUMNS(X, T) \
 	X(uint64_t, start) X(uint32_t, block_size) X(uint32_t, count) \
 	X(uint32_t, pool) \
-	X(uint64_t, bits)		/* row of slab_bits with blocks 0..63; the rest follow */
+	X(uint64_t, bits)		/* row of slab_bits with blocks 0..63; the rest follow, then the next slab's */
 
 #define SLAB_BIT_COLUMNS(X, T) X(uint64_t, used)
 

@@ -206,14 +206,18 @@ static bool check_nodes(const struct model *m, struct err *e)
 	return true;
 }
 
+/* Each has its own bits, which follow those of the slab before. */
 static bool check_slabs(const struct model *m, struct err *e)
 {
 	const struct model_table_def *t = &model_tables[TABLE_slabs];
+	uint64_t next = 0;
 
-	for (size_t i = 0; i < m->slabs.n; i++)
-		if (m->slabs.bits[i] > m->slab_bits.n ||
+	for (size_t i = 0; i < m->slabs.n; i++) {
+		if (m->slabs.bits[i] < next || m->slabs.bits[i] > m->slab_bits.n ||
 		    m->slabs.count[i] > (m->slab_bits.n - m->slabs.bits[i]) * 64)
 			return row_is_wrong(t, column_named(t, "bits"), i, e);
+		next = m->slabs.bits[i] + (m->slabs.count[i] + 63ull) / 64;
+	}
 	return true;
 }
 

@@ -153,6 +153,67 @@ static void without_residency_there_is_none(void **state)
 	model_free(m);
 }
 
+static size_t add_slab(struct model *m, taddr start, uint32_t size, uint32_t count,
+		       uint64_t used)
+{
+	size_t row = model_slabs_add(m), bits = model_slab_bits_add(m);
+
+	m->slabs.start[row] = start;
+	m->slabs.block_size[row] = size;
+	m->slabs.count[row] = count;
+	m->slabs.pool[row] = (uint32_t)(m->pools.n - 1);
+	m->slabs.bits[row] = bits;
+	m->slab_bits.used[bits] = used;
+	return row;
+}
+
+static void add_pool(struct model *m, taddr start, taddr end, uint32_t block)
+{
+	size_t row = model_pools_add(m);
+
+	m->pools.start[row] = start;
+	m->pools.end[row] = end;
+	m->pools.block[row] = block;
+	m->pools.allocator[row] = model_intern(m, str_of("obmalloc"));
+}
+
+/*
+ * A heap of 16 pages, all resident: a chunk of an object's; one that holds a pool of 4
+ * pages with a slab of 3 blocks; a free one. A mapping of 4 pages, one resident: a pool
+ * with two slabs, of which an object has block 1 of the second.
+ */
+static struct model *pool_model(void)
+{
+	static const struct hand_region regions[] = {
+		{ 0x10000, 16, 16, 0, PROT_R | PROT_W, REGION_HEAP, "" },
+		{ 0x7f0000, 4, 1, 0, PROT_R | PROT_W, REGION_ANON, "" },
+	};
+	static const struct hand_run runs[] = { { 0x10000, 16, PAGE_RESIDENT },
+						{ 0x7f1000, 1, PAGE_RESIDENT } };
+	struct model *m = model_new();
+	taddr at = 0x10000;
+	size_t object, block;
+
+	for (size_t i = 0; i < 2; i++) {
+		hand_add_region(m, &regions[i]);
+		hand_add_pages(m, &runs[i]);
+	}
+	block = hand_add_chunk(m, &at, 0x1000, BLOCK_USED, 0, 0, "");
+	m->blocks.owner[block] = 1;
+	block = hand_add_chunk(m, &at, 0x5000, BLOCK_USED, 0, 0, "");
+	m->blocks.owner[block] = BLOCK_IS_POOL;
+	hand_add_chunk(m, &at, 0x20000 - at, BLOCK_BIN, 0, 0, "");
+	add_pool(m, 0x12000, 0x16000, 2);
+	add_slab(m, 0x12030, 0x100, 3, 5);
+	add_pool(m, 0x7f0000, 0x7f4000, 0);
+	add_slab(m, 0x7f0030, 0x40, 40, 0xf0);
+	add_slab(m, 0x7f1000, 0x80, 32, 3);
+	object = model_objects_add(m);
+	m->objects.addr[object] = 0x7f1090;
+	m->objects.size[object] = 0x50;
+	return m;
+}
+
 /* A snapshot file can say anything: it must end, and still add up. */
 static void a_lying_model_ends(void **state)
 {
@@ -173,6 +234,76 @@ static void a_lying_model_ends(void **state)
 	summary_build(m, &s);
 	expect_sums(m, &s);
 	summary_release(&s);
+	model_free(m);
+	m = pool_model();
+	m->pools.end[0] = UINT64_MAX; /* over all that comes, and no order of ends */
+	m->slabs.block_size[0] = 0;
+	m->slabs.block_size[1] = UINT32_MAX;
+	m->slabs.start[2] = UINT64_MAX - 2;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	summary_release(&s);
+	model_free(m);
+}
+
+static void summary_tells_what_pools_hold(void **state)
+{
+	struct model *m = pool_model();
+	struct summary s;
+
+	(void)state;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "malloc", "used, by objects", 0x1000, 0x1000, 1);
+	expect_row(&s, "malloc", "free in bins", 0xa000, 0xa000, 1);
+	expect_row(&s, "obmalloc", "used", 2 * 0x100 + 4 * 0x40 + 2 * 0x80,
+		   2 * 0x100 + 2 * 0x80, 2 + 4 + 2);
+	expect_row(&s, "obmalloc", "free in pools", 0x100 + 36 * 0x40 + 30 * 0x80,
+		   0x100 + 30 * 0x80, 1 + 36 + 30);
+	expect_row(&s, "obmalloc", "overhead",
+		   0x5000 - 3 * 0x100 + 0x4000 - 40 * 0x40 - 32 * 0x80,
+		   0x5000 - 3 * 0x100, 0);
+	summary_release(&s);
+	model_free(m);
+}
+
+/* Every block once: those of slabs in place of those of malloc's that hold pools. */
+static void blocks_of_slabs_are_blocks(void **state)
+{
+	static const struct {
+		enum block_choice choice;
+		size_t n, slabs;
+	} expected[] = { { BLOCKS_USED, 1 + 8, 8 },
+			 { BLOCKS_FREE, 1 + 67, 67 },
+			 { BLOCKS_ALL, 2 + 75, 75 } };
+	struct model *m = pool_model();
+	struct block_pick p;
+
+	(void)state;
+	for (size_t i = 0; i < countof(expected); i++) {
+		struct block_view v;
+		taddr before = 0;
+		size_t slabs = 0;
+
+		block_pick_build(m, expected[i].choice, &p);
+		assert_int_equal(p.n, expected[i].n);
+		for (size_t k = 0; k < p.n; k++, before = v.addr) {
+			block_view(m, p.rows[k], &v);
+			assert_true(v.addr > before);
+			slabs += v.block == m->blocks.n;
+			if (v.addr == 0x7f1080 || v.addr == 0x10010)
+				assert_int_equal(v.owner, 0);
+			else
+				assert_int_equal(v.owner, NO_NODE);
+			if (expected[i].choice != BLOCKS_ALL)
+				assert_int_equal(v.is_used,
+						 expected[i].choice == BLOCKS_USED);
+			assert_true(
+				str_is(v.pool, v.block < m->blocks.n ? "" : "obmalloc"));
+		}
+		assert_int_equal(slabs, expected[i].slabs);
+		block_pick_release(&p);
+	}
 	model_free(m);
 }
 
@@ -225,6 +356,8 @@ int main(void)
 		cmocka_unit_test(pages_that_came_later_are_overhead),
 		cmocka_unit_test(without_residency_there_is_none),
 		cmocka_unit_test(a_lying_model_ends),
+		cmocka_unit_test(summary_tells_what_pools_hold),
+		cmocka_unit_test(blocks_of_slabs_are_blocks),
 		cmocka_unit_test(top_counts_blocks_in_use),
 		cmocka_unit_test(blocks_are_chosen_by_state),
 	};
