@@ -383,6 +383,9 @@ struct cpy_rules {
 	/* Fields that hold an object or NULL, as data; from is the version that has it from,
 	 * to the first that has it not (0: all). NULL name ends. */
 	const struct cpy_field_rule *fields;
+	/* Static objects to which other static ones refer without being counted (3.11's frozen
+	 * code): their count means nothing. */
+	bool is_singleton;
 	/* Bytes of its own memory from its address on, if not all of it is parts; NULL:
 	 * basicsize + itemsize * |ob_size|. */
 	cpy_size_fn *own;
@@ -427,6 +430,7 @@ struct cpy_type {
 	taddr cached_keys;             /* ht_cached_keys: the names of managed values */
 	uint16_t *value_labels;        /* of these */
 	uint32_t nvalues, values_size; /* values_size: places of a new instance */
+	bool is_singleton;             /* as in cpy_rules */
 	bool is_metatype;              /* its instances are types */
 	bool is_python; /* adds nothing of C's: made by a class statement, or as good as that */
 	uint8_t pre_header; /* bytes before the object, the collector's head included */
@@ -507,7 +511,7 @@ static inline bool cpy_is_kind(struct python_reader *r, taddr at, uint64_t flag)
 static inline void cpy_part(struct python_reader *r, const struct python_sink *sink,
 			    taddr at, uint64_t size, const char *name)
 {
-	if (at && size)
+	if (at && size && at % 16 == 0) /* else it is static: all blocks are aligned */
 		sink->part(sink->context, at, size, cpy_field(r->py, name));
 }
 
@@ -528,7 +532,7 @@ bool cpy_string(struct python_reader *r, taddr at, size_t max, struct buf *out);
 bool cpy_text(struct python_reader *r, taddr at, size_t max, struct buf *out);
 /* Is it a str that says this (ASCII)? */
 bool cpy_text_is(struct python_reader *r, taddr at, const char *ascii);
-/* Characters (or bytes: not is_text) as repr() writes them, quoted. */
+/* At most 64 characters (or bytes: not is_text) as repr() writes them, quoted. */
 void cpy_put_repr(struct buf *out, const uint32_t *points, size_t n, bool is_text);
 /* Calls for each key and value of a dict, in order; value 0 skipped. False: it is none. */
 typedef bool cpy_item_fn(void *context, taddr key, taddr value);

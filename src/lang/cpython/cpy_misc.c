@@ -215,9 +215,9 @@ static const struct cpy_field_rule origin_fields[] = {
 
 const struct cpy_rules cpy_misc_rules[] = {
 	{ .name = "object" },
-	{ .name = "NoneType", .value = none_value },
-	{ .name = "ellipsis", .value = none_value },
-	{ .name = "NotImplementedType", .value = none_value },
+	{ .name = "NoneType", .value = none_value, .is_singleton = true },
+	{ .name = "ellipsis", .value = none_value, .is_singleton = true },
+	{ .name = "NotImplementedType", .value = none_value, .is_singleton = true },
 	{ .name = "slice", .fields = slice_fields },
 	{ .name = "range", .value = range_value, .fields = range_fields },
 	{ .name = "weakref.ReferenceType",

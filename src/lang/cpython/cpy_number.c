@@ -83,6 +83,18 @@ static uint32_t divide(uint32_t *digits, size_t n, uint32_t by)
 	return (uint32_t)rest;
 }
 
+/* Numbers come by the million: no printf. */
+static void put_u64(struct buf *out, uint64_t n)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	buf_add(out, text + at, sizeof(text) - at);
+}
+
 static void put_decimal(struct buf *out, uint32_t *digits, size_t n)
 {
 	uint32_t groups[SHOWN_DIGITS + 1];
@@ -120,7 +132,17 @@ static void int_value(struct python_reader *r, const struct cpy_type *t, taddr a
 		return;
 	if (d.is_negative)
 		buf_char(out, '-');
-	put_decimal(out, digits, d.n);
+	if (d.n <= 2)
+		put_u64(out, (uint64_t)digits[1] << DIGIT_BITS | digits[0]);
+	else
+		put_decimal(out, digits, d.n);
+}
+
+static uint64_t bool_own(struct python_reader *r, const struct cpy_type *t, taddr at)
+{
+	(void)t;
+	(void)at;
+	return r->layout->int_digits + 4;
 }
 
 static void bool_value(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -175,7 +197,10 @@ static void put_float(struct buf *out, double v)
 		return;
 	}
 	if (fabs(v) < 1e15 && v == (double)(int64_t)v && (v != 0 || !signbit(v))) {
-		buf_printf(out, "%lld.0", (long long)v); /* the common ones, quickly */
+		if (v < 0)
+			buf_char(out, '-');
+		put_u64(out, (uint64_t)fabs(v));
+		buf_str(out, ".0");
 		return;
 	}
 	if (signbit(v))
@@ -231,7 +256,7 @@ static void complex_value(struct python_reader *r, const struct cpy_type *t, tad
 
 const struct cpy_rules cpy_number_rules[] = {
 	{ .name = "int", .size = int_size, .value = int_value, .own = int_own },
-	{ .name = "bool", .value = bool_value },
+	{ .name = "bool", .value = bool_value, .own = bool_own, .is_singleton = true },
 	{ .name = "float", .value = float_value },
 	{ .name = "complex", .value = complex_value },
 	{ 0 },

@@ -16,7 +16,13 @@
 
 #include <stdlib.h>
 
-enum { BATCH = 64, COUNT_CHECKED = 1 << 17, COUNT_MAX = INT32_MAX };
+enum {
+	BATCH = 64,
+	COUNT_CHECKED = 1 << 17,
+	COUNT_MAX = INT32_MAX,
+	STATIC_COUNT =
+		900000000, /* 3.11: _PyObject_IMMORTAL_REFCNT, less what was dropped */
+};
 
 static const struct cpy_rules *const rule_tables[] = {
 	cpy_dict_rules,    cpy_set_rules,       cpy_sequence_rules, cpy_text_rules,
@@ -218,14 +224,22 @@ static void tell(struct python_reader *r, const struct cpy_type *t, taddr at,
 			 cpy_items(r, t, at) * (uint64_t)t->itemsize);
 }
 
-static bool refcount_read(const struct cpy_layout *l, uint64_t word, uint32_t *refcount)
+/* 3.12 object.h _Py_IsImmortal: the lower half is negative. 3.11 counts its static objects,
+ * but those of frozen code do not count each other: they start at 999999999. */
+static bool is_immortal(const struct cpy_layout *l, const struct cpy_type *t,
+			uint64_t count)
 {
-	if (word == 0 || word >> 40)
+	if (l->has_immortals)
+		return count & (uint64_t)1 << 31;
+	return count > STATIC_COUNT || t->is_singleton;
+}
+
+static bool refcount_read(const struct cpy_layout *l, const struct cpy_type *t,
+			  uint64_t count, uint32_t *refcount)
+{
+	if (count == 0 || count >> 40)
 		return false;
-	*refcount = (uint32_t)min_u64(word, PYTHON_IMMORTAL - 1);
-	/* 3.12 object.h _Py_IsImmortal: the lower half is negative. */
-	if (l->has_immortals && (word & (uint64_t)1 << 31))
-		*refcount = PYTHON_IMMORTAL;
+	*refcount = is_immortal(l, t, count) ? PYTHON_IMMORTAL : (uint32_t)count;
 	return true;
 }
 
@@ -249,7 +263,7 @@ bool python_read_object(struct python_reader *r, taddr at, bool values,
 	if (!cpy_may_be_address(at) || !cpy_read(r, at, head, sizeof(head)))
 		return false;
 	t = cpy_type_at(r, head[1]);
-	if (!t || !refcount_read(r->layout, head[0], &out->refcount))
+	if (!t || !refcount_read(r->layout, t, head[0], &out->refcount))
 		return false;
 	start = cpy_start_offset(r, t, at);
 	out->addr = at;

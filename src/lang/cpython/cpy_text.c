@@ -8,12 +8,13 @@
 #include "base/utf8.h"
 #include "lang/cpython/cpy_int.h"
 
+#include <stdio.h>
+
 enum {
 	STATE_KIND_SHIFT = 2, /* the state's bits */
 	STATE_COMPACT = 1 << 5,
 	STATE_ASCII = 1 << 6,
 	CHUNK = 64, /* characters */
-	VALUE_MAX = 64,
 	SURROGATES = 0xd800,
 	SURROGATES_END = 0xe000,
 };
@@ -58,9 +59,9 @@ static size_t text_chunk(struct python_reader *r, const struct text *x, uint64_t
 	return n;
 }
 
-static void put_utf8(struct buf *out, uint32_t point)
+/* The bytes of one character in UTF-8; how many. */
+static size_t utf8_of(uint32_t point, char s[4])
 {
-	char s[4];
 	size_t n = 1;
 
 	if (point < 0x80) {
@@ -77,12 +78,19 @@ static void put_utf8(struct buf *out, uint32_t point)
 	}
 	for (size_t i = 1; i < n; i++)
 		s[i] = (char)(0x80 | (point >> 6 * (n - 1 - i) & 0x3f));
-	buf_add(out, s, n);
+	return n;
 }
 
 static bool is_character(uint32_t point)
 {
 	return point <= 0x10ffff && (point < SURROGATES || point >= SURROGATES_END);
+}
+
+static void put_utf8(struct buf *out, uint32_t point)
+{
+	char s[4];
+
+	buf_add(out, s, utf8_of(point, s));
 }
 
 bool cpy_text(struct python_reader *r, taddr at, size_t max, struct buf *out)
@@ -116,36 +124,58 @@ bool cpy_text_is(struct python_reader *r, taddr at, const char *ascii)
 
 /* ---- as repr() writes it ---- */
 
-static void put_escaped(struct buf *out, uint32_t point, char quote, bool is_text)
+/* The escape of one character that is not printed; at most 10 bytes. */
+static size_t escape_of(uint32_t point, char s[11])
 {
+	const char *format = "\\x%02x";
+
 	if (point == '\n' || point == '\r' || point == '\t')
-		buf_printf(out, "\\%c", point == '\n' ? 'n' : point == '\r' ? 'r' : 't');
-	else if (point == '\\' || point == (uint32_t)quote)
-		buf_printf(out, "\\%c", (char)point);
-	else if (point >= ' ' && point < 0x7f)
-		buf_char(out, (char)point);
-	else if (point <= 0xa0 || point == 0xad || (!is_text && point <= 0xff))
-		buf_printf(out, "\\x%02x", point);
-	else if (is_character(point) && !utf8_is_unsafe(point))
-		put_utf8(out, point);
-	else
-		buf_printf(out, point > 0xffff ? "\\U%08x" : "\\u%04x", point);
+		return (size_t)snprintf(s, 11, "\\%c",
+					point == '\n'   ? 'n'
+					: point == '\r' ? 'r'
+							: 't');
+	if (point > 0xff)
+		format = point > 0xffff ? "\\U%08x" : "\\u%04x";
+	return (size_t)snprintf(s, 11, format, point);
+}
+
+static size_t repr_of(uint32_t point, char quote, bool is_text, char s[11])
+{
+	if (point >= ' ' && point < 0x7f) {
+		bool is_marked = point == '\\' || point == (uint32_t)quote;
+
+		s[0] = '\\';
+		s[is_marked] = (char)point;
+		return is_marked ? 2 : 1;
+	}
+	if (!is_text || point <= 0xa0 || point == 0xad || !is_character(point) ||
+	    utf8_is_unsafe(point))
+		return escape_of(point, s);
+	return utf8_of(point, s);
+}
+
+static char quote_for(const uint32_t *points, size_t n)
+{
+	bool has_single = false, has_double = false;
+
+	for (size_t i = 0; i < n; i++) {
+		has_single |= points[i] == '\'';
+		has_double |= points[i] == '"';
+	}
+	return has_single && !has_double ? '"' : '\'';
 }
 
 void cpy_put_repr(struct buf *out, const uint32_t *points, size_t n, bool is_text)
 {
-	char quote = '\'';
+	char quote = quote_for(points, n), s[CHUNK * 10 + 16];
+	size_t end = 0;
 
+	assert(n <= CHUNK);
+	s[end++] = quote;
 	for (size_t i = 0; i < n; i++)
-		if (points[i] == '\'')
-			quote = '"';
-	for (size_t i = 0; i < n; i++)
-		if (points[i] == '"')
-			quote = '\'';
-	buf_char(out, quote);
-	for (size_t i = 0; i < n; i++)
-		put_escaped(out, points[i], quote, is_text);
-	buf_char(out, quote);
+		end += repr_of(points[i], quote, is_text, s + end);
+	s[end++] = quote;
+	buf_add(out, s, end);
 }
 
 static void text_value(struct python_reader *r, const struct cpy_type *t, taddr at,

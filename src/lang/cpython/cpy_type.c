@@ -328,6 +328,7 @@ static void add_fields(struct python_reader *r, const struct cpy_rules *rules,
 static void follow_rules(struct cpy_type *t, const struct cpy_rules *rules)
 {
 	t->rules = rules;
+	t->is_singleton = rules->is_singleton;
 	t->scan = (uint32_t)t->basicsize;
 	t->scans_items = false;
 	if (rules->read && t->nread < CPY_LEVELS)
