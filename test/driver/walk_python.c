@@ -5,7 +5,7 @@
  *
  *   evidence ITEM: ANSWER (EVIDENCE)     finding TEXT
  *   interp ID ADDRESS     thread INTERP TID ADDRESS     pool START END     own START END
- *   slab START BLOCK_SIZE N USED OBJECTS     gc ADDRESS     totals ...
+ *   slab START BLOCK_SIZE N USED OBJECTS TORN     object ADDRESS     gc ADDRESS     totals ...
  * Any further argument: the totals alone of slabs and lists.
  */
 #include "lang/cpython/cpy_int.h"
@@ -30,8 +30,13 @@ static void print_slab(void *context, const struct python_slab *slab)
 	}
 	t->slabs++, t->used += used, t->objects += objects;
 	if (!t->quietly)
-		printf("slab %" PRIx64 " %u %u %u %u\n", slab->start, slab->block_size,
-		       slab->n, used, objects);
+		printf("slab %" PRIx64 " %u %u %u %u %d\n", slab->start, slab->block_size,
+		       slab->n, used, objects, slab->torn);
+	for (uint32_t i = 0; i < slab->n && !t->quietly; i++)
+		if (slab->kind[i] == PYTHON_OBJECT)
+			printf("object %" PRIx64 "\n",
+			       slab->start + (uint64_t)i * slab->block_size +
+				       slab->start_of[i]);
 }
 
 static void print_listed(void *context, taddr at)
