@@ -203,7 +203,7 @@ static inline void fake_open(struct fake_python *f)
 					    .runtime = FAKE_RUNTIME,
 					    .runtime_size = f->l->runtime.size };
 	f->places.layout = &f->places.row;
-	f->interp = (struct cpy_interp){ fake_interp(f), 0 };
+	f->interp = (struct cpy_interp){ .at = fake_interp(f) };
 	f->pool = (struct python_pool){ .start = FAKE_ARENA,
 					.end = FAKE_ARENA + FAKE_ARENA_SIZE,
 					.fresh = FAKE_FIRST_SLAB + 8 * FAKE_SLAB,

@@ -142,6 +142,42 @@ static void segments_are_readelfs(void **state)
 	for_subjects(check_segments);
 }
 
+/* readelf cannot quote names with blanks: ours have none. */
+static void check_sections(const struct image *img, const char *path)
+{
+	char command[4200], name[256], flags[64];
+	unsigned long address, size;
+	unsigned found = 0;
+	uint64_t v, n;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "LC_ALL=C readelf -SW %s | sed -n 's/^ *\\[ *[0-9]*\\] //p' | "
+		 "awk 'NF >= 10 { print $1, $3, $5, $7 }'",
+		 path);
+	f = popen(command, "r");
+	assert_non_null(f);
+	while (fscanf(f, "%255s %lx %lx %63s", name, &address, &size, flags) == 4) {
+		bool is_loaded = strchr(flags, 'A') != NULL;
+
+		assert_int_equal(image_find_section(img, name, &v, &n), is_loaded);
+		if (!is_loaded)
+			continue;
+		found++;
+		assert_int_equal(v, address);
+		assert_int_equal(n, size);
+	}
+	pclose(f);
+	assert_true(found > 10);
+	assert_false(image_find_section(img, ".no such section", &v, &n));
+}
+
+static void sections_are_readelfs(void **state)
+{
+	(void)state;
+	for_subjects(check_sections);
+}
+
 static bool take_relative(void *context, uint64_t where, uint64_t target)
 {
 	(void)target;
@@ -427,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(build_ids_are_readelfs),
 		cmocka_unit_test(segments_are_readelfs),
+		cmocka_unit_test(sections_are_readelfs),
 		cmocka_unit_test(relatives_are_readelfs),
 		cmocka_unit_test(functions_are_readelfs),
 		cmocka_unit_test(functions_of_a_static_program),

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRIES = 5 }; /* the process runs: a list may be half linked */
+enum { TRIES = 20 }; /* the process runs: a list may be half linked */
 
 static void refuse(struct model *m, const char *name, const char *evidence)
 {
