@@ -105,7 +105,7 @@ static void copy_segments(void *context, size_t begin, size_t end, unsigned work
 
 	(void)worker;
 	for (size_t s = begin; s < end; s++) {
-		const struct keep_segment *segment = &copy->w->segments[s];
+		struct keep_segment *segment = &copy->w->segments[s];
 		const struct keep_columns *from = segment->columns;
 
 		for (uint32_t row = 0; row < segment->n; row++) {
@@ -117,36 +117,39 @@ static void copy_segments(void *context, size_t begin, size_t end, unsigned work
 			out->refcount[to] = from->refcount[row];
 			out->type[to] = copy->types[from->type[row]];
 		}
+		if (!copy->w->values)
+			keep_segment_free_columns(segment);
 	}
 }
 
-static void build_values(struct object_walk *w, struct model *m)
+static void build_values(const struct object_walk *w, size_t s, struct model *m)
 {
-	for (size_t s = 0; s < w->nsegments; s++) {
-		const struct keep_segment *segment = &w->segments[s];
-		uint32_t begin = 0;
+	const struct keep_segment *segment = &w->segments[s];
+	uint32_t begin = 0;
 
-		for (uint32_t row = 0; row < segment->n; row++) {
-			uint32_t end = segment->columns->value_end[row];
-			uint32_t to = w->rows[s * KEEP_ROWS + row];
+	for (uint32_t row = 0; row < segment->n; row++) {
+		uint32_t end = segment->columns->value_end[row];
+		uint32_t to = w->rows[s * KEEP_ROWS + row];
 
-			if (to != NO_NODE && end > begin)
-				m->objects.value[to] = model_intern(
-					m, (struct str){ segment->values.s + begin,
-							 end - begin });
-			begin = end;
-		}
+		if (to != NO_NODE && end > begin)
+			m->objects.value[to] =
+				model_intern(m, (struct str){ segment->values.s + begin,
+							      end - begin });
+		begin = end;
 	}
 }
 
 static void build_columns(struct object_walk *w, struct model *m)
 {
-	struct columns_copy copy = { w, m, build_types(w, m) };
+	uint32_t *types = build_types(w, m);
+	struct columns_copy copy = { w, m, types };
 
 	pool_run(w->nkeepers, w->nsegments, 4, copy_segments, &copy);
-	free((void *)(uintptr_t)copy.types);
-	if (w->values)
-		build_values(w, m);
+	free(types);
+	for (size_t s = 0; w->values && s < w->nsegments; s++) {
+		build_values(w, s, m);
+		keep_segment_free_columns(&w->segments[s]);
+	}
 }
 
 static void find_out(const struct object_walk *w, struct model *m)

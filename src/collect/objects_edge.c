@@ -72,7 +72,7 @@ static void count_edges(void *context, size_t begin, size_t end, unsigned worker
 
 			if (from != NO_NODE)
 				copy->m->edge_first.at[from] =
-					segment->columns->edges_end[row] -
+					segment->edges_end[row] -
 					keep_edges_begin(segment, row);
 		}
 	}
@@ -105,8 +105,7 @@ static void copy_edges(const struct edges_copy *copy, const struct keep_segment 
 	bool is_modules = map_has(&w->modules, from);
 	uint64_t at = m->edge_first.at[from];
 
-	for (uint32_t e = keep_edges_begin(s, row); e < s->columns->edges_end[row];
-	     e++, at++) {
+	for (uint32_t e = keep_edges_begin(s, row); e < s->edges_end[row]; e++, at++) {
 		uint32_t id = keep_edge_node(s, e);
 		uint16_t label = keep_edge_label(s, e);
 
@@ -134,7 +133,6 @@ static void copy_segments(void *context, size_t begin, size_t end, unsigned work
 				copy_edges(copy, segment, row, from, &copy->torn[worker]);
 		}
 		keep_segment_free_edges(segment);
-		keep_segment_free_columns(segment);
 	}
 }
 

@@ -159,7 +159,7 @@ struct edge_chunk {
 struct keep_columns {
 	uint32_t size[KEEP_ROWS], refcount[KEEP_ROWS];
 	uint32_t type[KEEP_ROWS]; /* NOT_READ: it is no object */
-	uint32_t edges_end[KEEP_ROWS], value_end[KEEP_ROWS];
+	uint32_t value_end[KEEP_ROWS];
 };
 
 /* Of objects outside only. */
@@ -179,6 +179,7 @@ struct keep_segment {
 	uint32_t n; /* rows that were read, or tried */
 	struct keep_columns *columns;
 	struct keep_places *places; /* NULL: objects of slabs */
+	uint32_t *edges_end;        /* of each row */
 	struct edge_chunk **edges;
 	size_t nchunks;
 	uint32_t nedges;
@@ -226,13 +227,14 @@ struct keeper {
 void keep_object(struct keeper *k, uint32_t id, taddr at);
 /* The id of the object that is said to be at `to`. */
 uint32_t keep_resolve(struct keeper *k, taddr to);
+/* What is copied is given back: sizes, types and values, then edges and the rest. */
 void keep_segment_free_columns(struct keep_segment *s);
 void keep_segment_free_edges(struct keep_segment *s);
 void keep_segment_release(struct keep_segment *s);
 
 static inline uint32_t keep_edges_begin(const struct keep_segment *s, uint32_t row)
 {
-	return row ? s->columns->edges_end[row - 1] : 0;
+	return row ? s->edges_end[row - 1] : 0;
 }
 static inline uint32_t keep_edge_node(const struct keep_segment *s, uint32_t edge)
 {

@@ -62,7 +62,7 @@ static size_t raise_targets(struct object_walk *w, uint32_t id, enum object_grad
 	const struct keep_segment *s = walk_segment(w, id);
 	uint32_t row = id % KEEP_ROWS;
 
-	for (uint32_t e = keep_edges_begin(s, row); e < s->columns->edges_end[row]; e++) {
+	for (uint32_t e = keep_edges_begin(s, row); e < s->edges_end[row]; e++) {
 		uint32_t to = keep_edge_node(s, e);
 
 		if (to >= TORN || w->grades[to] != GRADE_GUESS || to == id ||

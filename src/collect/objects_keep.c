@@ -107,7 +107,7 @@ static void keep_row(struct keeper *k, const struct python_object *o, bool is_ob
 		if (k->walk->values && s->values.n <= UINT32_MAX - o->value.n)
 			buf_add(&s->values, o->value.s, o->value.n);
 	}
-	c->edges_end[row] = s->nedges;
+	s->edges_end[row] = s->nedges;
 	c->value_end[row] = (uint32_t)s->values.n;
 	if (s->places) {
 		s->places->addr[row] = k->at;
@@ -123,6 +123,7 @@ static void prepare_segment(struct keeper *k, uint32_t id)
 
 	if (!s->columns) {
 		s->columns = xmap(sizeof(*s->columns));
+		s->edges_end = xcalloc(KEEP_ROWS, sizeof(*s->edges_end));
 		if (id >= k->walk->outside.first)
 			s->places = xmap(sizeof(*s->places));
 	}
@@ -155,11 +156,8 @@ void keep_segment_free_columns(struct keep_segment *s)
 {
 	if (s->columns)
 		xunmap(s->columns, sizeof(*s->columns));
-	if (s->places)
-		xunmap(s->places, sizeof(*s->places));
 	buf_release(&s->values);
 	s->columns = NULL;
-	s->places = NULL;
 }
 
 void keep_segment_free_edges(struct keep_segment *s)
@@ -167,8 +165,13 @@ void keep_segment_free_edges(struct keep_segment *s)
 	for (size_t i = 0; i < s->nchunks; i++)
 		if (s->edges[i])
 			xunmap(s->edges[i], sizeof(*s->edges[i]));
+	if (s->places)
+		xunmap(s->places, sizeof(*s->places));
 	free(s->edges);
+	free(s->edges_end);
 	s->edges = NULL;
+	s->edges_end = NULL;
+	s->places = NULL;
 	s->nchunks = 0;
 }
 
