@@ -90,7 +90,7 @@ static void escape_point(struct buf *out, uint32_t point)
 	}
 }
 
-void utf8_escape(struct buf *out, struct str s)
+static void escape(struct buf *out, struct str s, bool backslashes)
 {
 	size_t clean = 0; /* s[clean, at) is to be copied as it is */
 
@@ -98,7 +98,8 @@ void utf8_escape(struct buf *out, struct str s)
 		size_t start = at;
 		uint32_t point = utf8_next(s, &at);
 
-		if (point != '\\' && point != UTF8_INVALID && !utf8_is_unsafe(point))
+		if ((point != '\\' || !backslashes) && point != UTF8_INVALID &&
+		    !utf8_is_unsafe(point))
 			continue;
 		buf_add(out, s.s + clean, start - clean);
 		if (point == UTF8_INVALID)
@@ -108,4 +109,14 @@ void utf8_escape(struct buf *out, struct str s)
 		clean = at;
 	}
 	buf_add(out, s.s + clean, s.n - clean);
+}
+
+void utf8_escape(struct buf *out, struct str s)
+{
+	escape(out, s, true);
+}
+
+void utf8_escape_code(struct buf *out, struct str s)
+{
+	escape(out, s, false);
 }

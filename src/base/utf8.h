@@ -40,5 +40,7 @@ unsigned utf8_str_width(struct str s);
 /* Appends s for the eyes of a person: unsafe points as \n, \t, \x1b, \u202e; invalid
  * bytes as \xff; a backslash as two. The result is valid UTF-8 on one line. */
 void utf8_escape(struct buf *out, struct str s);
+/* The same for what has escapes of its own, as repr() writes it: a backslash stays one. */
+void utf8_escape_code(struct buf *out, struct str s);
 
 #endif

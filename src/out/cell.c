@@ -21,6 +21,9 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 	case COLUMN_PATH:
 		utf8_escape(out, v->text);
 		return;
+	case COLUMN_CODE:
+		utf8_escape_code(out, v->text);
+		return;
 	case COLUMN_ADDRESS:
 		address_show(out, v->number);
 		return;
@@ -36,11 +39,42 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 	case COLUMN_BOOL:
 		buf_str(out, v->number ? "yes" : "no");
 		return;
+	case COLUMN_LIST:
+	case COLUMN_OBJECT:
+		return;
 	}
+}
+
+static void row_write_json(const struct table *t, size_t row, struct json *j);
+
+/* Rows within a row; of lists also how many there are, if that is more than are shown. */
+static void rows_write_json(const struct column *c, const struct table *t, struct json *j)
+{
+	struct row_order o = row_order_build(t);
+	struct buf key = { 0 };
+
+	if (c->type == COLUMN_LIST) {
+		json_key(j, c->name);
+		table_write_json(t, &o, j);
+	} else if (o.n > 0) {
+		json_key(j, c->name);
+		row_write_json(t, row_order_at(&o, 0), j);
+	}
+	if (c->type == COLUMN_LIST && o.n < t->nrows) {
+		buf_printf(&key, "%s_total", c->name);
+		json_key(j, key.s);
+		json_number(j, t->nrows);
+	}
+	row_order_release(&o);
+	buf_release(&key);
 }
 
 static void cell_write_json(const struct column *c, const struct cell *v, struct json *j)
 {
+	if (v->kind == CELL_ROWS) {
+		rows_write_json(c, v->rows, j);
+		return;
+	}
 	json_key(j, c->name);
 	if (v->kind == CELL_TEXT)
 		json_str(j, v->text);
@@ -52,28 +86,34 @@ static void cell_write_json(const struct column *c, const struct cell *v, struct
 		json_number(j, v->number);
 }
 
-void table_write_json(const struct table *t, const struct row_order *o, struct json *j)
+/* Tables stand in tables as deep as the columns of a command say, which is two. */
+static void row_write_json(const struct table *t, size_t row, struct json *j)
 {
 	struct buf scratch = { 0 };
 
+	json_open(j, '{');
+	for (size_t c = 0; c < t->ncolumns; c++) {
+		struct cell v;
+
+		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+			continue;
+		buf_clear(&scratch);
+		v = t->columns[c].get(t->source, row, &scratch);
+		if (v.kind != CELL_ABSENT)
+			cell_write_json(&t->columns[c], &v, j);
+	}
+	json_close(j, '}');
+	buf_release(&scratch);
+}
+
+void table_write_json(const struct table *t, const struct row_order *o, struct json *j)
+{
 	json_open(j, '[');
 	for (size_t i = 0; i < o->n; i++) {
 		json_newline(j);
-		json_open(j, '{');
-		for (size_t c = 0; c < t->ncolumns; c++) {
-			struct cell v;
-
-			if (t->columns[c].flags & COLUMN_TEXT_ONLY)
-				continue;
-			buf_clear(&scratch);
-			v = t->columns[c].get(t->source, row_order_at(o, i), &scratch);
-			if (v.kind != CELL_ABSENT)
-				cell_write_json(&t->columns[c], &v, j);
-		}
-		json_close(j, '}');
+		row_write_json(t, row_order_at(o, i), j);
 	}
 	if (o->n)
 		json_newline(j);
 	json_close(j, ']');
-	buf_release(&scratch);
 }

@@ -74,6 +74,11 @@ void address_show(struct buf *out, taddr at)
 	buf_add(out, start, (size_t)(digits + sizeof(digits) - start));
 }
 
+void percent_show(struct buf *out, uint64_t part, uint64_t whole)
+{
+	buf_printf(out, "%.1f%%", whole ? 100 * (double)part / (double)whole : 0.0);
+}
+
 void duration_show(struct buf *out, uint64_t ns)
 {
 	double value = (double)ns;

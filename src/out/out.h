@@ -47,6 +47,9 @@ void sink_number(struct sink *s, uint64_t value); /* 1234567 */
 void sink_address(struct sink *s, taddr at);      /* 0x12d687 */
 /* Text of the target, escaped for people. */
 void sink_escaped(struct sink *s, struct str text);
+/* Text that is escaped already in at most `room` columns, a mark in place of what is cut;
+ * room 0: all of it. Returns the columns it took. */
+unsigned sink_cut(struct sink *s, struct str shown, unsigned room);
 
 enum look { LOOK_PLAIN, LOOK_HEAD, LOOK_FAINT, LOOK_WARNING, LOOK_DAMAGE };
 void sink_look(struct sink *s, enum look look);
@@ -76,6 +79,8 @@ void bytes_show(struct buf *out, uint64_t bytes, bool exact);
 void count_show(struct buf *out, uint64_t count);   /* "1,468,006" */
 void number_show(struct buf *out, uint64_t number); /* "1468006" */
 void address_show(struct buf *out, taddr at);       /* "0x16665e" */
+/* "81.2%"; of nothing nothing: "0.0%". */
+void percent_show(struct buf *out, uint64_t part, uint64_t whole);
 /* "840 us", "3.1 ms", "1.25 s" */
 void duration_show(struct buf *out, uint64_t ns);
 
@@ -104,11 +109,14 @@ void json_newline(struct json *j);
 enum column_type {
 	COLUMN_TEXT,
 	COLUMN_PATH, /* text whose end matters most */
+	COLUMN_CODE, /* text with escapes of its own: 'two\nlines', which keep one backslash */
 	COLUMN_ADDRESS,
 	COLUMN_BYTES,
 	COLUMN_COUNT,  /* 1,234 */
 	COLUMN_NUMBER, /* 1234: an index, an id */
 	COLUMN_BOOL,
+	COLUMN_LIST,   /* rows of their own: nested in JSON, never in text or CSV */
+	COLUMN_OBJECT, /* the same with one row at most, written without brackets */
 };
 
 enum column_flag {
@@ -119,10 +127,15 @@ enum column_flag {
 	COLUMN_IF_ROOM = 16,  /* text leaves it out before it cuts anything */
 };
 
+struct table;
+
 /* What one row has in one column. Absent is not 0 and not "". */
 struct cell {
-	enum { CELL_ABSENT, CELL_NUMBER, CELL_TEXT } kind;
-	uint64_t number;
+	enum { CELL_ABSENT, CELL_NUMBER, CELL_TEXT, CELL_ROWS } kind;
+	union {
+		uint64_t number;
+		const struct table *rows; /* of COLUMN_LIST and COLUMN_OBJECT */
+	};
 	struct str text;
 };
 
@@ -139,6 +152,12 @@ static inline struct cell cell_number(uint64_t value)
 static inline struct cell cell_text(struct str text)
 {
 	return (struct cell){ .kind = CELL_TEXT, .text = text };
+}
+
+/* The table is the source's. If its limit cuts it, JSON says behind it how many there are. */
+static inline struct cell cell_rows(const struct table *rows)
+{
+	return (struct cell){ .kind = CELL_ROWS, .rows = rows };
 }
 
 struct column {
@@ -172,16 +191,25 @@ const struct column *column_find(const struct column *columns, size_t n,
 				 const char *name);
 static inline bool column_is_text(const struct column *c)
 {
-	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH;
+	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH || c->type == COLUMN_CODE;
 }
+
+static inline bool column_is_nested(const struct column *c)
+{
+	return c->type == COLUMN_LIST || c->type == COLUMN_OBJECT;
+}
+
+/* A table alone, as text; its limit cuts it without a word. */
+void table_show(const struct table *t, struct sink *out);
 
 /* ---- an answer: the rows and what is said around them ---- */
 
-/* One number beside the rows: RSS beside the summary. */
+/* One number beside the rows: RSS beside the summary. Or a COLUMN_LIST: only in JSON. */
 struct report_fact {
 	const char *name;
 	enum column_type type;
 	uint64_t value;
+	const struct table *list;
 };
 
 struct report {
@@ -190,6 +218,8 @@ struct report {
 	struct table table;
 	const struct report_fact *facts;
 	size_t nfacts;
+	bool is_cut;           /* something is left out that is not whole rows */
+	size_t findings_shown; /* in text below .text, at most 10; 0: 10 */
 	/* In place of the table in text; NULL: the table. */
 	void (*text)(const struct table *t, struct sink *out);
 };

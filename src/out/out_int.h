@@ -23,6 +23,10 @@ static inline size_t row_order_at(const struct row_order *o, size_t i)
 /* A cell as people see it, escaped. Absent: nothing. */
 void cell_show(const struct column *c, const struct cell *v, bool exact, struct buf *out);
 
+/* Shortens s to at most `width` columns, in place of what is cut a mark. Returns the width
+ * it has now: a wide character may not have fitted. */
+unsigned text_cut(struct sink *out, struct str s, unsigned width, bool keep_tail);
+
 void table_write_text(const struct table *t, const struct row_order *o, struct sink *out);
 void table_write_cards(const struct table *t, const struct row_order *o,
 		       struct sink *out);

@@ -91,6 +91,25 @@ static void findings_write_json(const struct model *m, struct json *j)
 	json_close(j, ']');
 }
 
+static void fact_write_json(const struct report_fact *f, struct json *j)
+{
+	struct row_order o;
+
+	json_newline(j);
+	json_key(j, f->name);
+	if (f->type == COLUMN_BOOL) {
+		json_bool(j, f->value);
+		return;
+	}
+	if (f->type != COLUMN_LIST) {
+		json_number(j, f->value);
+		return;
+	}
+	o = row_order_build(f->list);
+	table_write_json(f->list, &o, j);
+	row_order_release(&o);
+}
+
 static void report_write_json(const struct report *r, const struct row_order *o,
 			      struct sink *out)
 {
@@ -105,11 +124,8 @@ static void report_write_json(const struct report *r, const struct row_order *o,
 	json_str(&j, str_of(r->command));
 	json_newline(&j);
 	target_write(r->model, &j);
-	for (size_t i = 0; i < r->nfacts; i++) {
-		json_newline(&j);
-		json_key(&j, r->facts[i].name);
-		json_number(&j, r->facts[i].value);
-	}
+	for (size_t i = 0; i < r->nfacts; i++)
+		fact_write_json(&r->facts[i], &j);
 	json_newline(&j);
 	json_key(&j, "rows");
 	table_write_json(&r->table, o, &j);
@@ -118,7 +134,7 @@ static void report_write_json(const struct report *r, const struct row_order *o,
 	json_number(&j, r->table.nrows);
 	json_newline(&j);
 	json_key(&j, "truncated");
-	json_bool(&j, o->n < r->table.nrows);
+	json_bool(&j, r->is_cut || o->n < r->table.nrows);
 	findings_write_json(r->model, &j);
 	json_newline(&j);
 	json_close(&j, '}');
@@ -165,7 +181,7 @@ static void finding_write(const struct model *m, size_t row, struct sink *out)
 }
 
 /* The worst first, each once; what is said again further on is not counted twice. */
-static void findings_write_text(const struct model *m, struct sink *out)
+static void findings_write_text(const struct model *m, struct sink *out, size_t most)
 {
 	size_t seen[FINDINGS_SHOWN], shown = 0, more = 0;
 
@@ -174,7 +190,7 @@ static void findings_write_text(const struct model *m, struct sink *out)
 			if (m->findings.severity[i] != severity ||
 			    seen_before(m, i, seen, shown))
 				continue;
-			if (shown == FINDINGS_SHOWN) {
+			if (shown == most) {
 				more++;
 				continue;
 			}
@@ -256,6 +272,8 @@ static void facts_write_text(const struct report *r, struct sink *out)
 		struct column column = { .type = r->facts[i].type };
 		struct cell cell = cell_number(r->facts[i].value);
 
+		if (r->facts[i].type == COLUMN_LIST)
+			continue;
 		buf_clear(&value);
 		capitals_show(&value, r->facts[i].name);
 		buf_char(&value, ' ');
@@ -279,25 +297,11 @@ static void cut_say(const struct report *r, size_t shown, struct sink *out)
 	buf_release(&counts);
 }
 
-static void report_write_text(const struct report *r, const struct row_order *o,
-			      struct sink *out)
-{
-	if (r->text)
-		r->text(&r->table, out);
-	else if (r->table.layout == LAYOUT_CARDS)
-		table_write_cards(&r->table, o, out);
-	else
-		table_write_text(&r->table, o, out);
-	cut_say(r, o->n, out);
-	facts_write_text(r, out);
-	report_footer(r->model, out);
-}
-
-void report_footer(const struct model *m, struct sink *out)
+static void footer_write(const struct model *m, struct sink *out, size_t findings)
 {
 	if (m->findings.n) {
 		sink_char(out, '\n');
-		findings_write_text(m, out);
+		findings_write_text(m, out, findings);
 	}
 	if (m->processes.n == 0)
 		return;
@@ -307,6 +311,29 @@ void report_footer(const struct model *m, struct sink *out)
 	taking_write(m, out);
 	sink_look(out, LOOK_PLAIN);
 	sink_char(out, '\n');
+}
+
+void report_footer(const struct model *m, struct sink *out)
+{
+	footer_write(m, out, FINDINGS_SHOWN);
+}
+
+static void report_write_text(const struct report *r, const struct row_order *o,
+			      struct sink *out)
+{
+	if (r->text) {
+		r->text(&r->table, out);
+		footer_write(r->model, out,
+			     r->findings_shown ? r->findings_shown : FINDINGS_SHOWN);
+		return;
+	}
+	if (r->table.layout == LAYOUT_CARDS)
+		table_write_cards(&r->table, o, out);
+	else
+		table_write_text(&r->table, o, out);
+	cut_say(r, o->n, out);
+	facts_write_text(r, out);
+	report_footer(r->model, out);
 }
 
 void report_write(const struct report *r, struct sink *out, bool *cut)

@@ -8,7 +8,8 @@
 
 #include "base/utf8.h"
 
-static void field_write(struct str text, struct buf *spare, struct sink *out)
+static void field_write(const struct column *c, struct str text, struct buf *spare,
+			struct sink *out)
 {
 	if (utf8_plain_run(text, 0) == text.n && !memchr(text.s, ',', text.n) && text.n &&
 	    text.s[0] != ' ' && text.s[text.n - 1] != ' ') {
@@ -16,7 +17,7 @@ static void field_write(struct str text, struct buf *spare, struct sink *out)
 		return;
 	}
 	buf_clear(spare);
-	utf8_escape(spare, text);
+	(c->type == COLUMN_CODE ? utf8_escape_code : utf8_escape)(spare, text);
 	if (spare->n == 0 || (!strpbrk(spare->s, ",\"") && spare->s[0] != ' ' &&
 			      spare->s[spare->n - 1] != ' ')) {
 		sink_add(out, spare->s, spare->n);
@@ -37,7 +38,7 @@ static void cell_write_csv(const struct column *c, const struct cell *v,
 	if (v->kind == CELL_ABSENT)
 		return;
 	if (v->kind == CELL_TEXT)
-		field_write(v->text, spare, out);
+		field_write(c, v->text, spare, out);
 	else if (c->type == COLUMN_ADDRESS)
 		sink_address(out, v->number);
 	else if (c->type == COLUMN_BOOL)

@@ -175,49 +175,6 @@ static void shapes_fit(struct text_writer *w)
 		widest->width--;
 }
 
-/* Bytes of s that fill at most `width` columns. */
-static size_t head_within(struct str s, unsigned width)
-{
-	size_t at = 0;
-
-	for (unsigned used = 0; at < s.n;) {
-		size_t next = at;
-
-		used += utf8_width(utf8_next(s, &next));
-		if (used > width)
-			break;
-		at = next;
-	}
-	return at;
-}
-
-/* Where the tail of s starts that fills at most `width` columns. */
-static size_t tail_within(struct str s, unsigned width)
-{
-	unsigned all = utf8_str_width(s);
-	size_t at = 0;
-
-	while (all > width && at < s.n)
-		all -= utf8_width(utf8_next(s, &at));
-	return at;
-}
-
-/* Shortens s to at most `width` columns, in place of what is cut a mark. Returns the width
- * it has now: a wide character may not have fitted. */
-static unsigned cut_write(struct sink *out, struct str s, unsigned width, bool keep_tail)
-{
-	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
-	struct str kept = { s.s + from,
-			    keep_tail ? s.n - from : head_within(s, width - 1) };
-
-	if (keep_tail)
-		sink_str(out, "…");
-	sink_add(out, kept.s, kept.n);
-	if (!keep_tail)
-		sink_str(out, "…");
-	return utf8_str_width(kept) + 1;
-}
-
 /* A word of this width in column c, the line's spaces before it as they are due. */
 static void field_write(struct text_writer *w, size_t c, struct str word, unsigned width)
 {
@@ -233,8 +190,7 @@ static void field_write(struct text_writer *w, size_t c, struct str word, unsign
 		sink_spaces(w->out, w->pending);
 		w->pending = 0;
 		if (cut)
-			width = cut_write(w->out, word, room,
-					  column->type == COLUMN_PATH);
+			width = text_cut(w->out, word, room, column->type == COLUMN_PATH);
 		else
 			sink_add(w->out, word.s, word.n);
 	}
@@ -368,4 +324,12 @@ void table_write_text(const struct table *t, const struct row_order *o, struct s
 	free(w.shapes);
 	buf_release(&w.scratch);
 	buf_release(&w.shown);
+}
+
+void table_show(const struct table *t, struct sink *out)
+{
+	struct row_order o = row_order_build(t);
+
+	table_write_text(t, &o, out);
+	row_order_release(&o);
 }

@@ -481,6 +481,97 @@ static bool write_fails(void *context, const void *bytes, size_t n)
 	return false;
 }
 
+/* ---- rows within rows ---- */
+
+struct family {
+	struct table children, parent;
+};
+
+static struct cell get_children(const void *source, size_t row, struct buf *scratch)
+{
+	(void)row, (void)scratch;
+	return cell_rows(&((const struct family *)source)->children);
+}
+
+static struct cell get_parent(const void *source, size_t row, struct buf *scratch)
+{
+	(void)row, (void)scratch;
+	return cell_rows(&((const struct family *)source)->parent);
+}
+
+static void rows_stand_in_rows(void **state)
+{
+	static const struct column leaf[] = { { "id", COLUMN_NUMBER, 0, get_id, "" } };
+	static const struct column columns[] = {
+		{ "id", COLUMN_NUMBER, 0, get_id, "" },
+		{ "children", COLUMN_LIST, COLUMN_NOT_TEXT, get_children, "" },
+		{ "parent", COLUMN_OBJECT, COLUMN_NOT_TEXT, get_parent, "" },
+	};
+	struct family f = {
+		.children = { .columns = leaf, .ncolumns = 1, .nrows = 3 },
+		.parent = { .columns = leaf, .ncolumns = 1, .nrows = 1 },
+	};
+	const struct table t = {
+		.columns = columns, .ncolumns = 3, .source = &f, .nrows = 1
+	};
+	struct buf out = written(&t, FORMAT_JSON, 0);
+
+	(void)state;
+	assert_non_null(strstr(out.s,
+			       "{\"id\": 0, \"children\": [\n{\"id\": 0},\n{\"id\": 1},\n"
+			       "{\"id\": 2}\n], \"parent\": {\"id\": 0}}\n]"));
+	buf_release(&out);
+	f.children.limit = 2; /* cut: how many there are is said */
+	f.parent.nrows = 0;   /* none: left out */
+	out = written(&t, FORMAT_JSON, 0);
+	assert_non_null(strstr(
+		out.s, "{\"id\": 0, \"children\": [\n{\"id\": 0},\n{\"id\": 1}\n], "
+		       "\"children_total\": 3}\n]"));
+	buf_release(&out);
+	out = written(&t, FORMAT_TEXT, 80);
+	assert_string_equal(out.s, "ID\n 0\n");
+	buf_release(&out);
+}
+
+static void code_keeps_its_backslashes(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	utf8_escape_code(&out, str_of("'a\\nb'\n\x1b\xff"));
+	assert_string_equal(out.s, "'a\\nb'\\n\\x1b\\xff");
+	buf_release(&out);
+}
+
+static void text_is_cut_to_its_room(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned room;
+		const char *shown;
+	} cases[] = {
+		{ "word", 4, "word" },    { "words", 4, "wor…" },
+		{ "words", 0, "words" },  { "日本語", 6, "日本語" },
+		{ "日本語", 5, "日本…" }, { "日本語", 4, "日…" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct buf out = { 0 };
+		struct sink s;
+		struct err e;
+		unsigned width;
+
+		sink_init_buf(&s, &out);
+		width = sink_cut(&s, str_of(cases[i].text), cases[i].room);
+		assert_true(sink_flush(&s, &e));
+		assert_string_equal(out.s, cases[i].shown);
+		assert_int_equal(width, utf8_str_width(buf_view(&out)));
+		sink_release(&s);
+		buf_release(&out);
+	}
+}
+
 static void a_failed_write_is_told_once_at_the_end(void **state)
 {
 	static const int errors[] = { ENOSPC, EPIPE };
@@ -516,6 +607,9 @@ int main(void)
 		cmocka_unit_test(unsafe_text_is_escaped),
 		cmocka_unit_test(python_agrees),
 		cmocka_unit_test(json_says_what_it_can_hold),
+		cmocka_unit_test(rows_stand_in_rows),
+		cmocka_unit_test(code_keeps_its_backslashes),
+		cmocka_unit_test(text_is_cut_to_its_room),
 		cmocka_unit_test(a_failed_write_is_told_once_at_the_end),
 	};
 

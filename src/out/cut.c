@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text in less room than it needs. */
+#include "out/out_int.h"
+
+#include "base/utf8.h"
+
+/* Bytes of s that fill at most `width` columns. */
+static size_t head_within(struct str s, unsigned width)
+{
+	size_t at = 0;
+
+	for (unsigned used = 0; at < s.n;) {
+		size_t next = at;
+
+		used += utf8_width(utf8_next(s, &next));
+		if (used > width)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+/* Where the tail of s starts that fills at most `width` columns. */
+static size_t tail_within(struct str s, unsigned width)
+{
+	unsigned all = utf8_str_width(s);
+	size_t at = 0;
+
+	while (all > width && at < s.n)
+		all -= utf8_width(utf8_next(s, &at));
+	return at;
+}
+
+unsigned text_cut(struct sink *out, struct str s, unsigned width, bool keep_tail)
+{
+	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
+	struct str kept = { s.s + from,
+			    keep_tail ? s.n - from : head_within(s, width - 1) };
+
+	if (keep_tail)
+		sink_str(out, "…");
+	sink_add(out, kept.s, kept.n);
+	if (!keep_tail)
+		sink_str(out, "…");
+	return utf8_str_width(kept) + 1;
+}
+
+unsigned sink_cut(struct sink *s, struct str shown, unsigned room)
+{
+	unsigned width = utf8_str_width(shown);
+
+	if (room && width > room)
+		return text_cut(s, shown, room, false);
+	sink_add(s, shown.s, shown.n);
+	return width;
+}
