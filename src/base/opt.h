@@ -110,6 +110,11 @@ struct opt_spec {
 		.name = (word), .type = OPT_TYPE_ADDRESS, .help = (text), \
 		.offset = OPT_MEMBER(uint64_t, args, member) \
 	}
+#define ARG_ADDRESS_OPTIONAL(word, args, member, text) \
+	{ \
+		.name = (word), .type = OPT_TYPE_ADDRESS, .help = (text), \
+		.optional = true, .offset = OPT_MEMBER(uint64_t, args, member) \
+	}
 #define ARG_SIZE_OPTIONAL(word, args, member, text) \
 	{ \
 		.name = (word), .type = OPT_TYPE_SIZE, .help = (text), .optional = true, \

@@ -16,9 +16,12 @@
 
 enum command_flag {
 	COMMAND_FORMATS = 1, /* takes --json, --csv, --bytes, --strict */
-	COMMAND_ROWS = 2,    /* takes -n and --sort */
-	COMMAND_LIVE = 4,    /* takes --mode */
-	COMMAND_HIDDEN = 8,
+	COMMAND_LIMIT = 2,   /* takes -n */
+	COMMAND_SORT = 4,    /* takes --sort */
+	COMMAND_ROWS = COMMAND_LIMIT | COMMAND_SORT,
+	COMMAND_LIVE = 8, /* takes --mode */
+	COMMAND_HIDDEN = 16,
+	COMMAND_SAME_LIMIT = 32, /* its limit holds in JSON and CSV, too */
 };
 
 enum command_group { GROUP_LOOK, GROUP_BYTES, GROUP_KEEP, GROUP_HELP };
@@ -43,6 +46,7 @@ struct command {
 	size_t ncolumns;
 	const char *sort; /* the column rows are sorted by unless --sort says otherwise */
 	uint64_t limit;   /* rows shown in text unless -n says otherwise; 0 all */
+	const char *limit_help; /* what -n is; NULL: rows */
 	/* What can be known to be wrong before the target is touched. May be NULL. */
 	bool (*check)(const void *args, struct err *e);
 	bool (*run)(struct context *cx, const void *args, struct sink *out,
@@ -64,11 +68,13 @@ struct context {
 	struct shared_args shared;
 	const struct column *sort; /* of --sort, or the command's own */
 	bool ascending;
+	bool limit_is_said;  /* by -n */
 	struct model *model; /* once opened */
 	bool answer_is_no;   /* exit code 1 */
 };
 
-/* Opens the target into cx->model, as needed; a model that is there already is kept. */
+/* Opens the target into cx->model, as needed; a model that is there already is kept. With
+ * needs->edges the derived columns are filled too, if the target has references at all. */
 must_check bool context_open(struct context *cx, const char *target,
 			     const struct collect_options *needs, struct err *e);
 void context_release(struct context *cx);
@@ -92,7 +98,8 @@ void command_synopsis(const struct command *c, struct buf *out);
 /* Runs heapsift with these words; the exit code. */
 int commands_main(const struct command *const *commands, int argc, char **argv);
 
-extern const struct command cmd_summary, cmd_top, cmd_blocks, cmd_hexdump, cmd_check;
+extern const struct command cmd_overview, cmd_summary, cmd_top, cmd_objects, cmd_tree;
+extern const struct command cmd_show, cmd_why, cmd_blocks, cmd_hexdump, cmd_check;
 extern const struct command cmd_dump, cmd_help, cmd_version, cmd_completion, cmd_complete;
 
 #endif

@@ -70,6 +70,10 @@ static void dump_tell(const struct context *cx, const struct dump_args *a,
 		bytes_show(&line, (uint64_t)st.st_size, out->exact);
 		buf_str(&line, ", ");
 	}
+	if (cx->model->objects.n) {
+		count_show(&line, cx->model->objects.n);
+		buf_str(&line, " objects, ");
+	}
 	count_show(&line, cx->model->blocks.n);
 	buf_str(&line, " blocks\n");
 	sink_add(out, line.s, line.n);
@@ -107,7 +111,8 @@ const struct command cmd_dump = {
 	.brief = "write a snapshot, to look at later or elsewhere",
 	.text = "Keeps all that heapsift knows of the target at this moment in one file, "
 		"readable by its owner alone. An interrupted dump leaves no file. What "
-		"memory says can be secret: --no-values leaves it out.",
+		"memory says can be secret: --no-values leaves it out, and shows keys "
+		"as their type.",
 	.example = "dump 1234 -o before.hsift --label 'before the load test'",
 	.example_text = "then: heapsift top before.hsift",
 	.flags = COMMAND_LIVE,

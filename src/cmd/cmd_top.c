@@ -60,14 +60,40 @@ static struct cell get_footprint(const void *source, size_t row, struct buf *scr
 	return cell_number(s->top.rows[row].footprint);
 }
 
+static struct cell get_retained(const void *source, size_t row, struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return s->m->dominators.n ? cell_number(s->top.rows[row].retained)
+				  : cell_absent();
+}
+
+static struct cell get_retained_footprint(const void *source, size_t row,
+					  struct buf *scratch)
+{
+	const struct top_source *s = source;
+
+	(void)scratch;
+	return s->m->dominators.n ? cell_number(s->top.rows[row].retained_footprint)
+				  : cell_absent();
+}
+
 static const struct column top_columns[] = {
-	{ "domain", COLUMN_TEXT, 0, get_domain, "who made it: c, c++, uncategorized" },
-	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a class, string data" },
+	{ "domain", COLUMN_TEXT, 0, get_domain,
+	  "whose it is: python, c++, c, uncategorized" },
+	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a type or class, string data" },
 	{ "detail", COLUMN_TEXT, 0, get_detail, "more about it" },
-	{ "count", COLUMN_COUNT, COLUMN_TOTAL, get_count, "blocks in use" },
-	{ "size", COLUMN_BYTES, COLUMN_TOTAL, get_size, "bytes the program can use" },
-	{ "footprint", COLUMN_BYTES, COLUMN_TOTAL, get_footprint,
+	{ "count", COLUMN_COUNT, COLUMN_TOTAL, get_count,
+	  "objects, or blocks that are none of an object's" },
+	{ "size", COLUMN_BYTES, COLUMN_TOTAL, get_size,
+	  "bytes of their own: of objects as sys.getsizeof has them, parts included" },
+	{ "footprint", COLUMN_BYTES, COLUMN_TOTAL | COLUMN_IF_ROOM, get_footprint,
 	  "bytes taken: with headers and rounding" },
+	{ "retained", COLUMN_BYTES, 0, get_retained,
+	  "size of all that would go with them; nothing counted twice" },
+	{ "retained_footprint", COLUMN_BYTES, COLUMN_NOT_TEXT, get_retained_footprint,
+	  "footprint of all that would go with them" },
 };
 
 static const struct opt top_args[] = {
@@ -78,7 +104,7 @@ static const struct opt top_args[] = {
 static bool top_run(struct context *cx, const void *args, struct sink *out, struct err *e)
 {
 	const struct top_args *a = args;
-	const struct collect_options needs = { 0 };
+	const struct collect_options needs = { .edges = true };
 	struct top_source s;
 
 	if (!context_open(cx, a->target, &needs, e))
@@ -94,12 +120,12 @@ static bool top_run(struct context *cx, const void *args, struct sink *out, stru
 const struct command cmd_top = {
 	.name = "top",
 	.group = GROUP_LOOK,
-	.brief = "what the blocks in use are, by kind",
-	.text = "Blocks in use, grouped by domain, kind and detail. C++ objects are told "
-		"by "
+	.brief = "what there is, by kind",
+	.text = "Objects, and blocks that belong to none, grouped by domain, kind and "
+		"detail. Python objects have their type's name; C++ objects are told by "
 		"their vtable, C strings by their bytes; the rest is uncategorized and "
-		"told "
-		"apart by size.",
+		"told apart by size. What a kind retains is what would be freed if all "
+		"of it went.",
 	.example = "top 1234 --sort count",
 	.example_text = "the kinds of which there are most",
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,

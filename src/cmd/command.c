@@ -6,7 +6,9 @@
  */
 #include "cmd/cmd.h"
 
+#include "analysis/analysis.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "cmd/help_int.h"
 #include <locale.h>
 #include <signal.h>
@@ -24,6 +26,7 @@ enum { EXIT_NO = 1, EXIT_USAGE = 2 };
 static const char *const mode_words[] = { "auto", "fork", "freeze", "nostop", NULL };
 
 static const struct opt row_opts[] = {
+	/* -n first: it comes without --sort, too */
 	OPT_UINT('n', "limit", struct shared_args, limit, "N",
 		 "show at most N rows; 0 shows all"),
 	OPT_STRING(
@@ -66,9 +69,10 @@ size_t command_opt_groups(const struct command *c, void *own, struct shared_args
 
 	if (c->nopts)
 		groups[n++] = (struct opt_group){ "Options", c->opts, c->nopts, own };
-	if (c->flags & COMMAND_ROWS)
+	if (c->flags & COMMAND_LIMIT)
 		groups[n++] =
-			(struct opt_group){ "Rows", row_opts, countof(row_opts), shared };
+			(struct opt_group){ "Rows", row_opts,
+					    c->flags & COMMAND_SORT ? 2 : 1, shared };
 	if (c->flags & COMMAND_FORMATS)
 		groups[n++] = (struct opt_group){ "Output", format_opts,
 						  countof(format_opts), shared };
@@ -87,6 +91,15 @@ void command_synopsis(const struct command *c, struct buf *out)
 
 /* ---- context ---- */
 
+/* What is retained, and by whom; where nobody told references there is nothing to say. */
+static void derive(struct model *m, struct progress *p)
+{
+	if (m->edge_first.n == 0 || m->groups.n <= ROOTS_UNREACHED)
+		return;
+	progress_stage(p, "working out what is retained");
+	dominators_build(m, pool_cores());
+}
+
 bool context_open(struct context *cx, const char *target,
 		  const struct collect_options *needs, struct err *e)
 {
@@ -100,6 +113,8 @@ bool context_open(struct context *cx, const char *target,
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.progress = &progress;
 	ok = collect_target(target, &o, &cx->model, e);
+	if (ok && o.edges)
+		derive(cx->model, &progress);
 	progress_end(&progress);
 	return ok;
 }
@@ -176,6 +191,12 @@ static bool shared_check(struct context *cx, struct err *e)
 
 	if (cx->shared.json && cx->shared.csv)
 		return fail(e, ERR_USAGE, "%s: either --json or --csv", c->name);
+	for (size_t i = 0; cx->shared.csv && i < c->ncolumns; i++)
+		if (column_is_nested(&c->columns[i]))
+			return fail(e, ERR_USAGE,
+				    "%s: its rows hold lists, for which CSV has no room\n"
+				    "try --json",
+				    c->name);
 	return !cx->shared.sort || context_sort_by(cx, cx->shared.sort, e);
 }
 
@@ -228,6 +249,19 @@ struct words {
 	bool ask_help;
 };
 
+/* People want the first rows; a program that adds them up wants them all. */
+static void limit_settle(struct context *cx)
+{
+	bool for_people = !cx->shared.json && !cx->shared.csv;
+
+	cx->limit_is_said = cx->shared.limit != LIMIT_UNSAID;
+	if (cx->limit_is_said)
+		return;
+	cx->shared.limit = for_people || cx->command->flags & COMMAND_SAME_LIMIT
+				   ? cx->command->limit
+				   : 0;
+}
+
 static bool command_prepare(struct context *cx, void *args, struct words *w,
 			    struct err *e)
 {
@@ -247,9 +281,7 @@ static bool command_prepare(struct context *cx, void *args, struct words *w,
 		return false;
 	if (w->ask_help)
 		return true;
-	/* People want the first rows; a program that adds them up wants them all. */
-	if (cx->shared.limit == LIMIT_UNSAID)
-		cx->shared.limit = cx->shared.json || cx->shared.csv ? 0 : c->limit;
+	limit_settle(cx);
 	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
 		return false;
 	return shared_check(cx, e) && (!c->check || c->check(args, e));
@@ -277,6 +309,9 @@ static bool command_run(struct context *cx, struct words *w, struct err *e)
 	return ok;
 }
 
+/* What a target alone stands for. */
+#define COMMAND_OF_TARGET "overview"
+
 static bool is_target(const char *word)
 {
 	struct stat st;
@@ -295,11 +330,6 @@ static bool unknown_command(const struct command *const *commands, const char *w
 			    "a command comes first, then its options: '%.64s'\n"
 			    "try 'heapsift help'",
 			    word);
-	if (is_target(word))
-		return fail(e, ERR_USAGE,
-			    "'%.200s' is a target: which command?\n"
-			    "try 'heapsift summary %.200s'",
-			    word, word);
 	for (size_t i = 0; commands[i] && n < countof(names); i++)
 		if (!(commands[i]->flags & COMMAND_HIDDEN))
 			names[n++] = commands[i]->name;
@@ -337,6 +367,10 @@ int commands_main(const struct command *const *commands, int argc, char **argv)
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the widths of characters */
 	signal(SIGPIPE, SIG_IGN);       /* a reader that left is an error of write */
 	cx.command = command_find(commands, word);
+	if (!cx.command && is_target(word)) {
+		cx.command = command_find(commands, COMMAND_OF_TARGET);
+		words = (struct words){ .n = argc - 1, .all = argv + 1 };
+	}
 	if (!cx.command)
 		ok = unknown_command(commands, word, &e);
 	else

@@ -81,12 +81,16 @@ static void opt_term(const struct opt *o, struct buf *out)
 
 void opt_describe(const struct command *c, const struct opt *o, struct buf *out)
 {
-	buf_str(out, o->help);
-	if (strcmp(o->name, "limit") == 0)
-		buf_printf(out,
-			   c->limit ? " (default %llu in text, all in JSON and CSV)"
-				    : " (the default)",
-			   (unsigned long long)c->limit);
+	bool is_limit = strcmp(o->name, "limit") == 0;
+
+	buf_str(out, is_limit && c->limit_help ? c->limit_help : o->help);
+	if (is_limit && c->limit == 0)
+		buf_str(out, " (the default)");
+	else if (is_limit)
+		buf_printf(out, " (default %llu%s)", (unsigned long long)c->limit,
+			   c->flags & COMMAND_SAME_LIMIT
+				   ? ""
+				   : " in text, all in JSON and CSV");
 	if (strcmp(o->name, "sort") == 0 && c->sort)
 		buf_printf(out, " (default %s)", c->sort);
 }
@@ -170,12 +174,13 @@ static void group_write(const struct command *const *commands, enum command_grou
 void help_overview(const struct command *const *commands, struct sink *out)
 {
 	sink_str(out, "heapsift looks into the memory of a process, from outside.\n\n"
+		      "  heapsift TARGET\n"
 		      "  heapsift COMMAND TARGET [options]\n\n"
 		      "TARGET is the PID of a running process, or a file: a snapshot "
 		      "(./123 if its name\nis all digits).\n");
 	for (enum command_group g = GROUP_LOOK; g <= GROUP_HELP; g++)
 		group_write(commands, g, out);
 	sink_str(out,
-		 "\nStart with 'heapsift summary PID'. 'heapsift help COMMAND' tells "
-		 "all about one.\n");
+		 "\nStart with 'heapsift PID'. 'heapsift help COMMAND' tells all about "
+		 "one.\n");
 }

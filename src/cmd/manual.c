@@ -219,13 +219,16 @@ void manual_overview(const struct command *const *commands, struct sink *out)
 {
 	title(out, NULL, "look into the memory of a process, from outside");
 	heading(out, "SYNOPSIS");
-	sink_str(out, "\\fBheapsift\\fR COMMAND TARGET [options]\n");
+	sink_str(out, "\\fBheapsift\\fR TARGET\n.br\n"
+		      "\\fBheapsift\\fR COMMAND TARGET [options]\n");
 	heading(out, "DESCRIPTION");
 	paragraphs(
 		out,
 		"Tells what is in the memory of a Linux process: without restarting it, "
 		"running code of it, or needing debug symbols. A running process is "
 		"paused for a moment and then goes on as if nothing had been.\n\n"
+		"With a TARGET alone, one screen shows what matters first: where "
+		"resident memory is, who holds most of it, and what to ask next.\n\n"
 		"TARGET is the PID of a process if it is all digits, else a file (write "
 		"./123 for a file of digits).\n\n"
 		"What a process holds in memory can be secret: passwords, keys, mail. So "

@@ -60,7 +60,17 @@ def test_errors_are_few_clear_lines(heapsift, target, tmp_path):
     (tmp_path / "text").write_text("no snapshot\n")
     cases = [
         (2, "unknown command 'topp'; did you mean 'top'?", ["topp", target.pid]),
-        (2, f"try 'heapsift summary {target.pid}'", [target.pid]),
+        (2, "unknown option '--jsn'; did you mean '--json'?", [target.pid, "--jsn"]),
+        (2, "takes an address such as", ["why", target.pid, "here"]),
+        (2, "takes an address such as", ["show", target.pid, "0x12345678901234567"]),
+        (2, "ADDR is missing", ["why", target.pid]),
+        (2, "--depth takes a whole number", ["tree", target.pid, "--depth", "-1"]),
+        (2, "CSV has no room", ["why", target.pid, "0x10", "--csv"]),
+        (2, "no column 'value1' to sort by", ["objects", target.pid, "--sort", "value1"]),
+        (3, NO_PROCESS, [NO_PROCESS]),
+        (3, NO_PROCESS, ["why", NO_PROCESS, "0x10"]),
+        (4, "is not a heapsift snapshot", [tmp_path / "text"]),
+        (4, "cannot open", ["objects", tmp_path / "absent"]),
         (2, "a command comes first", ["--json", "top", target.pid]),
         (2, "TARGET is missing", ["top"]),
         (2, "unknown option '--jsn'; did you mean '--json'?", ["top", "--jsn", target.pid]),

@@ -4,7 +4,7 @@
  * compared with test/golden/NAME. UPDATE_GOLDEN=1 rewrites those files; then read them.
  */
 #include "cmd/cmd.h"
-#include "hand_model.h"
+#include "hand_graph.h"
 #include "snap/snap.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -17,17 +17,21 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_summary,  &cmd_top,     &cmd_blocks, &cmd_check,
-	&cmd_hexdump,  &cmd_dump,    &cmd_help,   &cmd_completion,
-	&cmd_complete, &cmd_version, NULL,
+	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree, &cmd_show,
+	&cmd_why,        &cmd_blocks,   &cmd_check,   &cmd_hexdump, &cmd_dump, &cmd_help,
+	&cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
 /* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
- * findings and no types, all else cannot be read. */
+ * findings and no types, 4713 a Python process, all else cannot be read. */
 bool collect_target(const char *target, const struct collect_options *o,
 		    struct model **out, struct err *e)
 {
 	(void)o;
+	if (strcmp(target, "4713") == 0) {
+		*out = hand_graph();
+		return true;
+	}
 	if (strcmp(target, "4711") != 0 && strcmp(target, "4712") != 0)
 		return (fail)(e, ERR_PROCESS, "no process %s", target);
 	*out = hand_model();
@@ -62,6 +66,52 @@ static const struct golden goldens[] = {
 	{ "check.txt", { "check", "4711" }, 0 },
 	{ "check.json", { "check", "4711", "--json" }, 0 },
 	{ "check.csv", { "check", "4711", "--csv" }, 0 },
+	{ "overview.txt", { "4713" }, 0 },
+	{ "overview.txt", { "overview", "4713" }, 0 },
+	{ "overview-native.txt", { "4711" }, 0 },
+	{ "overview.json", { "4713", "--json" }, 0 },
+	{ "overview.csv", { "4713", "--csv" }, 0 },
+	{ "top-python.txt", { "top", "4713" }, 0 },
+	{ "top-python.json", { "top", "4713", "--json" }, 0 },
+	{ "objects.txt", { "objects", "4713" }, 0 },
+	{ "objects.json", { "objects", "4713", "--json", "-n6" }, 0 },
+	{ "objects.csv", { "objects", "4713", "--csv", "--sort", "addr" }, 0 },
+	{ "objects-type.txt", { "objects", "4713", "--type", "Order" }, 0 },
+	{ "objects-glob.txt", { "objects", "4713", "-t", "app.*", "--sort", "addr" }, 0 },
+	{ "objects-value.txt", { "objects", "4713", "--value", "user:" }, 0 },
+	{ "objects-none.txt", { "objects", "4713", "--type", "Ordr" }, 1 },
+	{ "objects-none.txt", { "objects", "4713", "--value", "no such text" }, 1 },
+	{ "tree.txt", { "tree", "4713" }, 0 },
+	{ "tree-depth.txt", { "tree", "4713", "--depth", "1", "-n", "2" }, 0 },
+	{ "tree-addr.txt", { "tree", "4713", "0x7fffe0000230", "--bytes" }, 0 },
+	{ "tree.json", { "tree", "4713", "--json", "--depth=2", "-n3" }, 0 },
+	{ "tree.csv", { "tree", "4713", "--csv" }, 0 },
+	{ "show-dict.txt", { "show", "4713", "0x7fffe0000230" }, 0 },
+	{ "show-order.txt", { "show", "4713", "0x7fffe0000430" }, 0 },
+	{ "show-part.txt", { "show", "4713", "0x555555561100" }, 0 },
+	{ "show-shared.txt", { "show", "4713", "0x7fffe0000a30", "-n3" }, 0 },
+	{ "show-block.txt", { "show", "4713", "0x5555555640e8" }, 0 },
+	{ "show-none.txt", { "show", "4713", "0x555555558040" }, 0 },
+	{ "show.json", { "show", "4713", "0x7fffe0000430", "--json" }, 0 },
+	{ "show-cut.json", { "show", "4713", "0x7fffe0000a30", "--json", "-n1" }, 0 },
+	{ "why-payload.txt", { "why", "4713", "0x7ffff1000010" }, 0 },
+	{ "why-shared.txt", { "why", "4713", "0x7fffe0000a30" }, 0 },
+	{ "why-chain.txt", { "why", "4713", "0x7fffe0002d30" }, 0 },
+	{ "why-garbage.txt", { "why", "4713", "0x7fffe0000e30" }, 0 },
+	{ "why-lost.txt", { "why", "4713", "0x555555564150" }, 0 },
+	{ "why-none.txt", { "why", "4713", "0x555555558040" }, 0 },
+	{ "why-buffer.txt", { "why", "4713", "0x555555563d00" }, 0 },
+	{ "why.json", { "why", "4713", "0x7ffff1000010", "--json" }, 0 },
+	{ "why-shared.json", { "why", "4713", "0x7fffe0000a30", "--json" }, 0 },
+	{ "nobody-free.txt", { "show", "4713", "0x7fffe0003e40" }, 1 },
+	{ "nobody-raw.txt", { "why", "4713", "0x7fffe0002e40" }, 1 },
+	{ "nobody.txt", { "why", "4713", "0x10" }, 1 },
+	{ "nobody.json", { "tree", "4713", "0x7fffffffd000", "--json" }, 1 },
+	{ "nothing.txt", { "why", "4713", "here" }, 2 },
+	{ "nothing.txt", { "show", "4713" }, 2 },
+	{ "nothing.txt", { "why", "4713", "0x10", "--csv" }, 2 },
+	{ "nothing.txt", { "why", "1", "0x10" }, 3 },
+	{ "nothing.txt", { "tree", "4711" }, 4 },
 	{ "hexdump.txt", { "hexdump", "4711", "0x555555560ff4", "40" }, 0 },
 	{ "hexdump-star.txt", { "hexdump", "4711", "0x555555560ff0", "8K" }, 0 },
 	{ "hexdump-hole.txt", { "hexdump", "4711", "0x10000", "0x3000" }, 1 },
@@ -87,6 +137,8 @@ static const struct golden goldens[] = {
 	{ "help-blocks.txt", { "help", "blocks" }, 0 },
 	{ "help-blocks.txt", { "blocks", "--help" }, 0 },
 	{ "heapsift.1", { "help", "--manual" }, 0 },
+	{ "heapsift-show.1", { "help", "--manual", "show" }, 0 },
+	{ "help-tree.txt", { "help", "tree" }, 0 },
 	{ "heapsift-top.1", { "help", "--manual", "top" }, 0 },
 	{ "version.txt", { "--version" }, 0 },
 	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
