@@ -54,15 +54,35 @@ static void keep_words(struct reading *in, taddr at, const uint8_t *bytes, size_
 	}
 }
 
+/* `at`, or where the next mapping begins: a file may claim data of any size. */
+static taddr next_mapped(const struct mem *m, taddr at)
+{
+	size_t low = 0, high = m->nregions;
+
+	while (low < high) { /* the first region that ends behind `at` */
+		size_t middle = low + (high - low) / 2;
+
+		if (m->regions[middle].end <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->nregions ? max_u64(at, m->regions[low].start) : UINT64_MAX;
+}
+
 /* at is a multiple of 8. */
 static void read_piece(struct reading *in, taddr at, taddr end)
 {
-	while (at + sizeof(uint64_t) <= end) {
+	const struct mem *m = in->scan->mem;
+
+	while (at < end) {
 		const uint8_t *bytes;
 		size_t have;
 
-		at = align_down(mem_next_data(in->scan->mem, at), sizeof(uint64_t));
-		if (at + sizeof(uint64_t) > end)
+		at = next_mapped(m, at);
+		if (at < end)
+			at = mem_next_data(m, at);
+		if (at >= end || end - at < sizeof(uint64_t))
 			return;
 		bytes = mem_window_at(in->window, at,
 				      (size_t)min_u64(end - at, PAGE_SIZE_4K), &have);

@@ -296,6 +296,55 @@ static void symbols_are_readelfs(void **state)
 	for_subjects(check_symbols);
 }
 
+/* Not all have thread-local variables; libc and libstdc++ do. */
+static void check_tls(const struct image *img, const char *path)
+{
+	struct pairs theirs = readelf("-l", path, "$1 == \"TLS\" { print $6, $NF }");
+	struct pairs ours = { 0 };
+	struct image_tls tls;
+
+	if (image_tls(img, &tls))
+		pairs_add(&ours, tls.size, tls.align);
+	assert_pairs_equal(&ours, &theirs);
+}
+
+static void check_tls_symbols(const struct image *img, const char *path)
+{
+	struct pairs theirs = readelf("-s", path,
+				      "$4 == \"TLS\" && $7 ~ /^[0-9]+$/ && $3 > 0 { "
+				      "printf \"%s %x\\n\", $2, $3 }");
+
+	for (size_t i = 0; i < theirs.n; i++) {
+		struct str name;
+		uint64_t offset;
+
+		assert_true(image_tls_symbol_at(img, theirs.v[i][0], &name, &offset));
+		assert_int_equal(offset, 0);
+		assert_true(image_tls_symbol_at(img, theirs.v[i][0] + theirs.v[i][1] - 1,
+						&name, &offset));
+		assert_int_equal(offset, theirs.v[i][1] - 1);
+	}
+	free(theirs.v);
+}
+
+static void thread_local_variables_are_readelfs(void **state)
+{
+	static __thread long here __attribute__((used)) = 1;
+	struct image *img;
+	struct str name;
+	uint64_t offset;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(here, 1);
+	for_subjects(check_tls);
+	for_subjects(check_tls_symbols);
+	assert_true(image_open("/proc/self/exe", &img, &e));
+	assert_true(image_tls_symbol_at(img, 0, &name, &offset));
+	assert_true(str_starts(name, "here"));
+	image_close(img);
+}
+
 static void a_symbol_covers_its_size(void **state)
 {
 	uint64_t vaddr, size, offset;
@@ -468,6 +517,7 @@ int main(void)
 		cmocka_unit_test(functions_are_readelfs),
 		cmocka_unit_test(functions_of_a_static_program),
 		cmocka_unit_test(symbols_are_readelfs),
+		cmocka_unit_test(thread_local_variables_are_readelfs),
 		cmocka_unit_test(a_symbol_covers_its_size),
 		cmocka_unit_test(names_are_borrowed_from_a_debug_file),
 		cmocka_unit_test(bytes_are_the_files),

@@ -39,6 +39,45 @@ static void each_chunk_has_its_state(void **state)
 	seen_free(s);
 }
 
+/* glibc 2.36: malloc_state 2,200 bytes, tcache_perthread_struct 640, malloc_par 136. */
+static void its_own_records_are_told(void **state)
+{
+	static struct fake_heap f;
+	taddr tcache = fake_start(&f);
+	const taddr expected[][2] = { { FAKE_MAIN, 2200 },
+				      { FAKE_ARENA, 2200 },
+				      { FAKE_MP, 136 },
+				      { tcache, 640 } };
+	struct model *m = model_new();
+	const struct heap_range *own;
+	struct heap_places *p;
+	struct mem *mem;
+	struct heap *h;
+	struct err e;
+	size_t n;
+
+	(void)state;
+	fake_chunk(&f, 1, 0x120);
+	fake_finish(&f);
+	mem = fake_mem(&f);
+	p = locate(mem, m);
+	assert_true(heap_open(mem, p, m, &h, &e));
+	n = heap_own_ranges(h, &own);
+	assert_int_equal(n, 4);
+	for (size_t i = 0; i < countof(expected); i++) {
+		size_t k = 0;
+
+		while (k < n && own[k].start != expected[i][0])
+			k++;
+		assert_in_range(k, 0, n - 1);
+		assert_int_equal(own[k].end - own[k].start, expected[i][1]);
+	}
+	heap_free(h);
+	heap_places_free(p);
+	mem_close(mem);
+	model_free(m);
+}
+
 static void a_broken_size_loses_one_chunk(void **state)
 {
 	static const uint64_t sizes[] = { 0, 0x18 | FAKE_P, 0x7fffffff0 | FAKE_P,
@@ -322,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_chunk_has_its_state),
+		cmocka_unit_test(its_own_records_are_told),
 		cmocka_unit_test(a_broken_size_loses_one_chunk),
 		cmocka_unit_test(a_size_grown_by_an_overrun_is_told),
 		cmocka_unit_test(what_neighbours_deny_is_told),
