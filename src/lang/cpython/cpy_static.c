@@ -48,15 +48,11 @@ static bool sample_at(const struct mem *m, const struct cpy_layout *l, taddr nod
 	return true;
 }
 
-/* From the oldest generation of the first interpreter, which hardly changes. */
-static size_t take_samples(const struct mem *m, const struct cpy_layout *l, taddr runtime,
-			   struct sample *out)
+/* Adds samples from one generation of the collector's. */
+static size_t sample_list(const struct mem *m, const struct cpy_layout *l, taddr head,
+			  struct sample *out, size_t n)
 {
-	taddr interp = cpy_peek(m, runtime + l->runtime.interpreters_main);
-	taddr head =
-		interp + l->interp.gc + l->gc.generations + 2 * l->gc.generation_size;
 	taddr node = cpy_peek(m, head);
-	size_t n = 0;
 
 	for (size_t i = 0; i < SAMPLES_TRIED && n < SAMPLES && node != head; i++) {
 		if (!cpy_may_be_address(node))
@@ -66,6 +62,20 @@ static size_t take_samples(const struct mem *m, const struct cpy_layout *l, tadd
 			n++;
 		node = cpy_peek(m, node) & ~(uint64_t)3;
 	}
+	return n;
+}
+
+/* From the first interpreter's oldest generation on, which hardly changes; in a process
+ * that has just begun all objects are in the youngest. */
+static size_t take_samples(const struct mem *m, const struct cpy_layout *l, taddr runtime,
+			   struct sample *out)
+{
+	taddr interp = cpy_peek(m, runtime + l->runtime.interpreters_main);
+	taddr lists = interp + l->interp.gc + l->gc.generations;
+	size_t n = 0;
+
+	for (unsigned generation = 3; generation-- > 0;)
+		n = sample_list(m, l, lists + generation * l->gc.generation_size, out, n);
 	return n;
 }
 
