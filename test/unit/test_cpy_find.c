@@ -183,6 +183,25 @@ static void debug_offsets_must_agree(void **state)
 	assert_true(cpy_fit_row(f->mem, FAKE_RUNTIME, &row, &e)); /* 3.11 has none */
 }
 
+/* Debian's 3.13.5 has them 4 bytes earlier than any compiler should put them. */
+static void the_first_generation_is_pointed_to(void **state)
+{
+	struct fake_python *f = *state;
+	struct cpy_layout row = *f->l;
+	taddr gc = fake_interp(f) + row.interp.gc;
+	struct err e;
+
+	assert_true(cpy_fit_row(f->mem, FAKE_RUNTIME, &row, &e));
+	assert_int_equal(row.gc.generations, f->l->gc.generations);
+	fake_put(f, gc + row.gc.generation0, gc + 20);
+	assert_true(cpy_fit_row(f->mem, FAKE_RUNTIME, &row, &e));
+	assert_int_equal(row.gc.generations, 20);
+	fake_put(f, gc + row.gc.generation0, gc + 8000);
+	row = *f->l;
+	assert_true(cpy_fit_row(f->mem, FAKE_RUNTIME, &row, &e));
+	assert_int_equal(row.gc.generations, f->l->gc.generations);
+}
+
 /* ---- static data without names ---- */
 
 /* The dict of interned texts in the heap: 40 texts. */
@@ -317,6 +336,7 @@ int main(void)
 		TEST(what_does_not_close_is_said),
 		TEST(rings_of_interpreters_end),
 		TEST(debug_offsets_must_agree),
+		TEST(the_first_generation_is_pointed_to),
 		TEST(statics_are_found_by_what_they_point_to),
 		TEST(the_table_of_arenas_says_how_long_it_is),
 		TEST(an_opened_python_has_its_own),

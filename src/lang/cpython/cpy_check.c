@@ -100,23 +100,34 @@ static bool take_told(const struct told *t, uint64_t value, struct cpy_layout *r
 		    t->name, (unsigned long long)value, *field);
 }
 
+/* Where compilers and patch releases differ: the runtime's middle grows, and in Debian's
+ * 3.13.5 the generations begin 4 bytes earlier, off any alignment. Both are pointed to. */
+static void follow_pointers(const struct mem *m, taddr runtime, struct cpy_layout *row)
+{
+	taddr main = cpy_peek(m, runtime + row->runtime.interpreters_main);
+	taddr gc = main + row->interp.gc, first;
+
+	if (main > runtime && main - runtime < row->runtime.size)
+		row->runtime.main_interpreter = (uint32_t)(main - runtime);
+	if (row->gc.generation0 == CPY_ABSENT)
+		return;
+	first = cpy_peek(m, gc + row->gc.generation0);
+	if (first > gc && first - gc < row->gc.generation0)
+		row->gc.generations = (uint32_t)(first - gc);
+}
+
 bool cpy_fit_row(const struct mem *m, taddr runtime, struct cpy_layout *row,
 		 struct err *e)
 {
 	uint64_t told[TOLD_BYTES / 8];
-	taddr main;
+	bool tells = row->version >= (3 << 8 | 13);
 
-	if (row->version < (3 << 8 | 13))
-		return true;
-	if (!mem_load(m, runtime, &told))
+	if (tells && !mem_load(m, runtime, &told))
 		return fail(e, ERR_PROCESS, "its debug offsets cannot be read");
-	for (size_t i = 0; i < countof(told_3_13); i++)
+	for (size_t i = 0; tells && i < countof(told_3_13); i++)
 		if (!take_told(&told_3_13[i], told[told_3_13[i].at / 8], row, e))
 			return false;
-	/* the runtime's middle grows with patch releases */
-	main = cpy_peek(m, runtime + row->runtime.interpreters_main);
-	if (main > runtime && main - runtime < row->runtime.size)
-		row->runtime.main_interpreter = (uint32_t)(main - runtime);
+	follow_pointers(m, runtime, row);
 	return true;
 }
 

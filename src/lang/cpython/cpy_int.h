@@ -71,6 +71,7 @@ struct cpy_layout {
 	} owned;
 	struct { /* _gc_runtime_state */
 		uint32_t generations, generation_size, permanent, collecting;
+		uint32_t generation0; /* points to the first of generations, up to 3.13 */
 		uint32_t garbage, callbacks;
 	} gc;
 	struct { /* PyThreadState */
