@@ -15,6 +15,9 @@
 
 #include <stdlib.h>
 
+/* A reader has up to 32 MiB of the target's memory at hand. */
+enum { KEEPERS_MAX = 16 };
+
 static const struct object_reader live_reader = {
 	.pools = python_pools,
 	.reader_new = python_reader_new,
@@ -40,7 +43,7 @@ struct object_walk *object_walk_over(const struct object_reader *reader,
 	w->values = o->values;
 	w->edges = o->edges;
 	w->progress = o->progress;
-	w->nkeepers = pool_cores();
+	w->nkeepers = (unsigned)min_u64(pool_cores(), KEEPERS_MAX);
 	w->keepers = xcalloc(w->nkeepers, sizeof(*w->keepers));
 	for (unsigned i = 0; i < w->nkeepers; i++)
 		w->keepers[i].walk = w;

@@ -152,22 +152,15 @@ static void build_columns(struct object_walk *w, struct model *m)
 	}
 }
 
-static void find_out(const struct object_walk *w, struct model *m)
+static void find_out(struct model *m, uint64_t n, taddr first, const char *what)
 {
 	char where[32];
 
-	if (w->ntorn) {
-		snprintf(where, sizeof(where), "0x%llx", (unsigned long long)w->torn_at);
-		model_find_out(m, SEVERITY_WARNING, where,
-			       "%llu references lead to no object, the first from here",
-			       (unsigned long long)w->ntorn);
-	}
-	if (w->ntwice) {
-		snprintf(where, sizeof(where), "0x%llx", (unsigned long long)w->twice_at);
-		model_find_out(m, SEVERITY_WARNING, where,
-			       "%llu blocks belong to two objects, the first is here",
-			       (unsigned long long)w->ntwice);
-	}
+	if (n == 0)
+		return;
+	snprintf(where, sizeof(where), "0x%llx", (unsigned long long)first);
+	model_find_out(m, SEVERITY_WARNING, where, "%llu %s", (unsigned long long)n,
+		       what);
 }
 
 bool objects_build(struct object_walk *w, struct model *m, struct err *e)
@@ -188,7 +181,13 @@ bool objects_build(struct object_walk *w, struct model *m, struct err *e)
 		learn_modules(w);
 		build_edges(w, m);
 		build_roots(w, m);
+		find_overcounted(w, m);
 	}
-	find_out(w, m);
+	find_out(m, w->ntorn, w->torn_at,
+		 "references lead to no object, the first from here");
+	find_out(m, w->ntwice, w->twice_at,
+		 "blocks belong to two objects, the first is here");
+	find_out(m, w->nover, w->over_at,
+		 "objects are referred to more often than they count, the first is here");
 	return true;
 }

@@ -149,6 +149,15 @@ static void count_in_edges(struct object_walk *w, const struct model *m,
 	}
 }
 
+/* More references own an object than it counts: something was read while it changed. */
+void find_overcounted(struct object_walk *w, const struct model *m)
+{
+	for (size_t i = 0; i < m->objects.n; i++)
+		if (m->objects.refcount[i] < OBJECT_IMMORTAL - 1 &&
+		    w->in_edges[i] > m->objects.refcount[i] && w->nover++ == 0)
+			w->over_at = m->objects.addr[i];
+}
+
 static void gather_torn(struct object_walk *w, const struct torn *torn)
 {
 	for (unsigned i = 0; i < w->nkeepers; i++) {

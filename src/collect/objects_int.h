@@ -323,8 +323,8 @@ struct object_walk {
 	size_t npossible;
 
 	/* For findings: how many, and where first. */
-	uint64_t ntorn, ntwice;
-	taddr torn_at, twice_at;
+	uint64_t ntorn, ntwice, nover;
+	taddr torn_at, twice_at, over_at;
 };
 
 static inline uint32_t walk_ids(const struct object_walk *w)
@@ -368,5 +368,6 @@ void build_parts(struct object_walk *w, struct model *m);
 void learn_modules(struct object_walk *w);
 void build_edges(struct object_walk *w, struct model *m);
 void build_roots(struct object_walk *w, struct model *m);
+void find_overcounted(struct object_walk *w, const struct model *m);
 
 #endif

@@ -221,6 +221,21 @@ static bool check_slabs(const struct model *m, struct err *e)
 	return true;
 }
 
+/* The dominator tree begins with rows 0 and 1; roots follow group by group. */
+static bool check_groups(const struct model *m, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[TABLE_roots];
+
+	if (m->groups.n == 0 ? m->dominators.n > 0
+			     : m->groups.n < 2 || m->groups.kind[0] != ROOTS_ALL ||
+				       m->groups.kind[1] != ROOTS_UNREACHED)
+		return fail(e, ERR_FILE, "'groups' does not begin as it must");
+	for (size_t i = 1; i < m->roots.n; i++)
+		if (m->roots.group[i] < m->roots.group[i - 1])
+			return row_is_wrong(t, column_named(t, "group"), i, e);
+	return true;
+}
+
 static bool check_shapes(const struct model *m, struct err *e)
 {
 	const struct model_edge_first *f = &m->edge_first;
@@ -263,5 +278,5 @@ static bool check_tables(const struct model *m, struct err *e)
 bool snap_check_model(const struct model *m, struct err *e)
 {
 	return check_shapes(m, e) && check_types(m, e) && check_tables(m, e) &&
-	       check_nodes(m, e) && check_slabs(m, e);
+	       check_nodes(m, e) && check_slabs(m, e) && check_groups(m, e);
 }

@@ -328,6 +328,8 @@ static void roots_have_groups(void **state)
 	assert_int_equal(edge_kind(m, 0, 1), LABEL_WEAK);
 	assert_int_equal(objects_in_edges(w)[1], 4);
 	assert_int_equal(objects_in_edges(w)[0], 1);
+	assert_int_equal(m->findings.n, 1);
+	assert_true(has_finding(m, "1 objects are referred to more often than"));
 	assert_int_equal(objects_possible(w, &words), 1);
 	assert_true(words[0].is_root && words[0].word == zoo->addr + 8);
 	assert_int_equal(words[0].object, 4);
@@ -368,6 +370,7 @@ static struct python *random_world(void)
 	for (size_t i = 0; i < py->nobjects; i++) {
 		struct fake_object *o = &py->objects[i];
 
+		o->refcount = 1000;
 		o->size = next_random(&seed);
 		o->type = next_random(&seed) % countof(type_names);
 		o->listed = next_random(&seed) % 2;

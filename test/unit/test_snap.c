@@ -342,6 +342,13 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(m->blocks.state[0] = BLOCK_FENCE + 1, "'blocks.state'");
 	WRONG(m->edge_to.node[0] = 140, "'edge_to.node'");
 	WRONG(m->edge_to.label[0] = 200, "'edge_to.label'");
+	WRONG(m->groups.kind[1] = ROOTS_ALL, "'groups'");
+	WRONG(m->groups.n = 1, "'roots.group'");
+	WRONG(m->roots.group[2] = 0, "'roots.group'");
+	WRONG(m->objects.type[1] = 200, "'objects.type'");
+	WRONG(m->objects.addr[5] = m->objects.addr[4], "'objects.addr'");
+	WRONG(m->parts.owner[0] = OBJECTS, "'parts.owner'");
+	WRONG(m->pools.block[0] = 101, "'pools.block'");
 	WRONG(m->roots.node[0] = 140, "'roots.node'");
 	WRONG(m->dominators.parent[3] = 143, "'dominators.parent'");
 	WRONG(model_dominators_add(m), "'dominators'");
