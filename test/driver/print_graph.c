@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * print_graph TARGET: the graph as it was collected, a row a line, fields separated by tabs:
+ * print_graph TARGET [freeze]: the graph as it was collected, a row a line, fields separated by tabs:
  *
  *	node ADDR SIZE DOMAIN KIND REFCOUNT
  *	root GROUP-KIND GROUP KIND NAME NODE CERTAIN ADDR
@@ -82,6 +82,8 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
+	if (argc > 2)
+		o.mode = MODE_FREEZE;
 	if (!collect_target(argv[1], &o, &m, &e)) {
 		fprintf(stderr, "print_graph: %s\n", e.text);
 		return err_exit_code(&e);

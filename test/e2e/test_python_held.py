@@ -15,11 +15,15 @@ HOLDER = "python_holder.so"
 
 
 @pytest.fixture(params=PYTHONS)
-def held(request, start):
-    target = start(request.param, ROOT / "test" / "fixture" / "python_held.py",
-                   FIXTURES / HOLDER)
-    objects = dict(line.rsplit(" ", 1) for line in target.truth)
-    return objects, Graph(graph_text(target.pid))
+def holder(request, start):
+    return start(request.param, ROOT / "test" / "fixture" / "python_held.py",
+                 FIXTURES / HOLDER)
+
+
+@pytest.fixture
+def held(holder):
+    objects = dict(line.rsplit(" ", 1) for line in holder.truth)
+    return objects, Graph(graph_text(holder.pid))
 
 
 def roots_of(graph, node):
@@ -56,3 +60,11 @@ def test_a_forgotten_reference_is_held_by_nobody(held):
     assert graph.sources_of(objects["forgotten"]) == []
     # What it refers to is told all the same.
     assert [to for source, to, _ in graph.edges if source == objects["forgotten"]]
+
+
+def test_files_and_freeze_mode_have_the_same_graph(holder, heapsift, tmp_path):
+    live = graph_text(holder.pid)
+    assert live.count("\n") > 10000
+    assert graph_text(holder.pid, "freeze") == live
+    heapsift("dump", holder.pid, "-o", tmp_path / "held.hsift")
+    assert graph_text(tmp_path / "held.hsift") == live

@@ -46,8 +46,8 @@ class Graph:
         return seen
 
 
-def graph_text(target):
-    done = subprocess.run([PRINT_GRAPH, str(target)], capture_output=True, text=True,
+def graph_text(target, *mode):
+    done = subprocess.run([PRINT_GRAPH, str(target), *mode], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -129,6 +129,11 @@ def test_all_else_is_reached(held, heapsift):
     used = {row["addr"] for row in heapsift("blocks", target.pid, "--used", "--json",
                                             "--limit=0").rows()}
     assert used - graph.reached() == {blocks["stale"], blocks["forgotten"]}
+
+
+def test_freeze_mode_finds_the_same_graph(start):
+    target, _ = start_roots(start)
+    assert graph_text(target.pid, "freeze") == graph_text(target.pid)
 
 
 def test_a_snapshot_file_holds_the_same_graph(start, heapsift, tmp_path):
