@@ -192,8 +192,9 @@ struct python_root {
 	bool counted;
 };
 typedef void python_root_fn(void *context, const struct python_root *root);
-/* Interpreters, modules with their names, thread states, frames with their locals; the
- * rows of one group follow each other. */
+/* Interpreters, modules with their names, thread states, frames with their locals. Rows
+ * of one group follow each other, but a name may be that of modules in two interpreters,
+ * and a thread may have a state in each. */
 void python_read_roots(struct python_reader *r, python_root_fn *fn, void *context);
 
 /* The interpreter's own memory, which is read by layout alone: its state, thread states,

@@ -11,6 +11,7 @@ from conftest import HEAPSIFT, ROOT, python_there, pythons
 
 DRIVER = HEAPSIFT.parent / "driver" / "python_roots"
 FIXTURE = ROOT / "test" / "fixture" / "python_frames.py"
+SECOND = ROOT / "test" / "fixture" / "python_interpreters.py"
 # A code object owns these too, but shows them to no one, or made them when it was asked.
 UNSHOWN = {"co_localsplusnames", "co_localspluskinds", "_co_code", "_co_varnames",
            "_co_cellvars", "_co_freevars"}
@@ -163,3 +164,23 @@ def test_values_say_where_they_stand(python):
     heads = {r[1]: r[5] for r in look(python, *map(int, truth)) if r[0] == "object"}
     assert heads == {hex(int(k)): v for k, v in truth.items()}
     assert len(heads) > 20
+
+
+@pytest.mark.parametrize("path", pythons("3.11", "3.13"))
+def test_a_second_interpreter(path, start):
+    target = start(python_there(path), "-W", "ignore", SECOND)
+    tid, modules, names, inside = json.loads(target.truth[0])
+    rows = roots(target)
+    dicts = [int(r.to, 16) for r in rows if (r.group, r.name) == ("interpreter", "modules")]
+    assert len(dicts) == 2 and modules in dicts
+    mains = [r for r in rows if r.group == "module __main__"]
+    assert [r.kind for r in mains].count("module") == 2
+    assert set(names.items()) <= {(r.name, int(r.to, 16)) for r in mains}
+    # Up to 3.11 its state is that of the thread which made it, whichever runs it.
+    tids = {r.group.split()[1] for r in rows if r.group.startswith("thread ")}
+    deepest = [f for t in tids for f in frames_of(rows, t)
+               if f[0].startswith("frame descend (")]
+    assert len(deepest) == 3 and deepest[0][1]["inside"] == inside
+    assert set(deepest[0][1]) == {"depth", "inside", "names"}
+    if "3.11" not in str(path):
+        assert deepest[0] in frames_of(rows, tid)

@@ -66,17 +66,17 @@ static size_t sample_list(const struct mem *m, const struct cpy_layout *l, taddr
 }
 
 /* From the first interpreter's oldest generation on, which hardly changes; in a process
- * that has just begun all objects are in the youngest. */
+ * that has just begun all objects are in the youngest, after gc.freeze() in none. */
 static size_t take_samples(const struct mem *m, const struct cpy_layout *l, taddr runtime,
 			   struct sample *out)
 {
 	taddr interp = cpy_peek(m, runtime + l->runtime.interpreters_main);
-	taddr lists = interp + l->interp.gc + l->gc.generations;
+	taddr gc = interp + l->interp.gc, lists = gc + l->gc.generations;
 	size_t n = 0;
 
 	for (unsigned generation = 3; generation-- > 0;)
 		n = sample_list(m, l, lists + generation * l->gc.generation_size, out, n);
-	return n;
+	return sample_list(m, l, gc + l->gc.permanent, out, n);
 }
 
 static bool entry_fits(const struct mem *m, const struct cpy_layout *l, taddr array,
