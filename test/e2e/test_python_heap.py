@@ -7,35 +7,13 @@ import os
 import re
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from conftest import HEAPSIFT, ROOT, not_run
+from conftest import HEAPSIFT, ROOT, python_there, pythons
 
 WALK = HEAPSIFT.parent / "driver" / "walk_python"
 FIXTURE = ROOT / "test" / "fixture" / "python_heap.py"
-PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-
-
-def pythons():
-    """Each kind there is: a static stripped one, shared ones with symbols."""
-    found = {"/usr/bin/python3"} if Path("/usr/bin/python3").exists() else set()
-    for minor in (11, 13):
-        found |= {str(p) for p in PYENV.glob(f"3.{minor}.*/bin/python3.{minor}")}
-    return sorted(p for p in found if version_of(p) in ((3, 11), (3, 13)))
-
-
-def version_of(python):
-    done = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:2])"],
-                          capture_output=True, text=True, timeout=60)
-    return tuple(map(int, done.stdout.split()))
-
-
-def other_pythons():
-    return sorted(str(p) for minor in ("3.8", "3.9", "3.10", "3.12")
-                  for p in PYENV.glob(f"{minor}.*/bin/python{minor}"))
-
 
 class Walk:
     def __init__(self, pid):
@@ -94,11 +72,9 @@ def begin(start, folder, python, *words, env=None):
     return target
 
 
-@pytest.fixture(params=pythons() or ["none"], ids=lambda p: p.replace("/", "_"))
+@pytest.fixture(params=pythons("3.11", "3.13"))
 def python(request):
-    if request.param == "none":
-        not_run("there is no CPython 3.11 or 3.13")
-    return request.param
+    return str(python_there(request.param))
 
 
 def test_slabs_and_lists(start, tmp_path, python):
@@ -176,12 +152,9 @@ def test_quiet_while_it_works(start, tmp_path, python):
         assert len(walk.listed) > 20000
 
 
-@pytest.mark.parametrize("other", other_pythons() or ["none"],
-                         ids=lambda p: p.replace("/", "_"))
-def test_other_versions_are_named(start, tmp_path, other):
-    if other == "none":
-        not_run("there is no CPython but those that are supported")
-    target = start(other, "-c", "print('ready', flush=True); input()")
+@pytest.mark.parametrize("other", pythons("3.8", "3.9", "3.10", "3.12"))
+def test_other_versions_are_named(start, other):
+    target = start(python_there(other), "-c", "print('ready', flush=True); input()")
     walk = Walk(target.pid)
     assert re.match(r"CPython 3\.\d+\.\d+ is not supported", walk.lines["finding"][0])
     assert not walk.slabs

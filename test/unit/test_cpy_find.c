@@ -53,6 +53,8 @@ static void a_scan_finds_the_cookie(void **state)
 	memcpy(fake_at(f, FAKE_DATA + 0x8000), "xdebugpy", 8); /* the letters alone */
 	assert_false(cpy_find_by_scan(f->mem, &modules, &found));
 	memcpy(fake_at(f, at), "xdebugpy", 8);
+	fake_put(f, at + 8, 0x40d05f0);
+	assert_false(cpy_find_by_scan(f->mem, &modules, &found));
 	fake_put(f, at + 8, 0x30d05f0);
 	assert_true(cpy_find_by_scan(f->mem, &modules, &found));
 	assert_int_equal(found.runtime, at);
