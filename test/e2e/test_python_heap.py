@@ -15,6 +15,7 @@ from conftest import HEAPSIFT, ROOT, python_there, pythons
 WALK = HEAPSIFT.parent / "driver" / "walk_python"
 FIXTURE = ROOT / "test" / "fixture" / "python_heap.py"
 
+
 class Walk:
     def __init__(self, pid):
         done = subprocess.run([WALK, str(pid)], capture_output=True, text=True, timeout=120)
