@@ -20,6 +20,7 @@ enum {
 	SAMPLES_MIN = 3,
 	INTERNED_MIN = 32, /* any interpreter has some thousand */
 	INTERNED_LOOK = 64,
+	ENTRIES_TRIED = 64 * INTERNED_LOOK,
 };
 
 /* ---- arenas ---- */
@@ -79,13 +80,15 @@ static size_t take_samples(const struct mem *m, const struct cpy_layout *l, tadd
 	return sample_list(m, l, gc + l->gc.permanent, out, n);
 }
 
-static bool entry_fits(const struct mem *m, const struct cpy_layout *l, taddr array,
-		       const struct sample *s)
+static bool arena_fits(const struct cpy_layout *l, taddr arena, const struct sample *s)
 {
-	taddr arena = cpy_peek(m, array + s->arena * l->obmalloc.arena_object_size);
-
 	return arena && arena % PAGE_SIZE_4K == 0 &&
 	       s->pool - arena < l->obmalloc.arena_size;
+}
+
+static taddr entry_of(const struct cpy_layout *l, taddr array, const struct sample *s)
+{
+	return array + (taddr)s->arena * l->obmalloc.arena_object_size;
 }
 
 static bool samples_fit(const struct mem *m, const struct cpy_layout *l, taddr array,
@@ -94,7 +97,7 @@ static bool samples_fit(const struct mem *m, const struct cpy_layout *l, taddr a
 	size_t fit = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		fit += entry_fits(m, l, array, &s[i]);
+		fit += arena_fits(l, cpy_peek(m, entry_of(l, array, &s[i])), &s[i]);
 		if (i + 1 - fit > n / 8) /* freed meanwhile, in a process that runs */
 			return false;
 	}
@@ -123,28 +126,38 @@ static bool is_interned(const struct mem *m, const struct cpy_layout *l, taddr e
 	return value == 0 || (key == value && cpy_peek_u32(m, key + l->text.state) & 3);
 }
 
-bool cpy_interned_holds(const struct mem *m, const struct cpy_layout *l, taddr dict)
+/* Its first texts are enough: hardly another dict has even one that is its own value. */
+static bool entries_are_interned(const struct mem *m, const struct cpy_layout *l,
+				 taddr keys, uint64_t n)
 {
-	taddr keys = cpy_peek(m, dict + l->dict.keys);
-	uint64_t used = cpy_peek(m, dict + l->dict.used);
-	uint64_t n = cpy_peek(m, keys + l->dict.nentries), seen = 0;
 	uint32_t head = cpy_peek_u32(m, keys + l->dict.log2_size);
 	unsigned log2_index = head >> 8 & 0xff, kind = head >> 16 & 0xff;
 	taddr entries = keys + l->dict.indices + ((uint64_t)1 << (log2_index & 63));
+	uint64_t seen = 0;
 
-	if (!cpy_is_dict(m, l, dict) || used < INTERNED_MIN || used > n || kind > 1 ||
-	    log2_index > 40 || cpy_peek(m, dict + l->dict.values))
+	if (kind > 1 || log2_index > 40)
 		return false;
-	for (uint64_t i = 0; i < n && seen < INTERNED_LOOK; i++) {
+	for (uint64_t i = 0; i < n && i < ENTRIES_TRIED && seen < INTERNED_LOOK; i++) {
 		bool is_empty;
 
 		if (!is_interned(m, l, entries + i * (kind ? 16 : 24), !kind, &is_empty))
 			return false;
 		seen += !is_empty;
-		if (i > 64 * INTERNED_LOOK)
-			return false;
 	}
 	return seen >= INTERNED_MIN;
+}
+
+bool cpy_interned_holds(const struct mem *m, const struct cpy_layout *l, taddr dict)
+{
+	uint64_t used = cpy_peek(m, dict + l->dict.used), n;
+	taddr keys;
+
+	if (used < INTERNED_MIN)
+		return false;
+	keys = cpy_peek(m, dict + l->dict.keys);
+	n = cpy_peek(m, keys + l->dict.nentries);
+	return used <= n && entries_are_interned(m, l, keys, n) &&
+	       cpy_is_dict(m, l, dict) && cpy_peek(m, dict + l->dict.values) == 0;
 }
 
 /* ---- the search ---- */
@@ -158,6 +171,7 @@ struct search {
 	struct sample samples[SAMPLES];
 	size_t nsamples;
 	bool wants_arenas, wants_interned;
+	struct python_reader eyes; /* its memory alone: most words lead to few places */
 };
 
 static void try_word(struct search *s, taddr at, taddr word)
@@ -165,12 +179,13 @@ static void try_word(struct search *s, taddr at, taddr word)
 	const struct cpy_layout *l = s->l;
 
 	if (s->wants_arenas && s->nsamples >= SAMPLES_MIN &&
-	    entry_fits(s->mem, l, word, &s->samples[0]) &&
+	    arena_fits(l, cpy_word_or_0(&s->eyes, entry_of(l, word, &s->samples[0])),
+		       &s->samples[0]) &&
 	    samples_fit(s->mem, l, word, s->samples, s->nsamples)) {
 		s->places->arenas = at;
 		s->wants_arenas = false;
 	} else if (s->wants_interned &&
-		   cpy_peek(s->mem, word + CPY_TYPE) == s->dict_type &&
+		   cpy_word_or_0(&s->eyes, word + CPY_TYPE) == s->dict_type &&
 		   cpy_interned_holds(s->mem, l, word)) {
 		s->places->interned = at;
 		s->wants_interned = false;
@@ -206,7 +221,7 @@ static taddr by_symbol(const struct module *module, const char *name)
 struct cpy_statics cpy_find_statics(const struct mem *m, const struct module *module,
 				    struct python_places *p)
 {
-	struct search s = { m, p->layout, p, module, 0, { { 0, 0 } }, 0, true, true };
+	struct search s = { .mem = m, .l = p->layout, .places = p, .module = module };
 	taddr main = cpy_peek(m, p->runtime + p->layout->runtime.interpreters_main);
 	taddr modules = cpy_peek(m, main + p->layout->interp.modules);
 	struct cpy_statics found = { "symbol arenas", "symbol interned" };
@@ -229,8 +244,11 @@ struct cpy_statics cpy_find_statics(const struct mem *m, const struct module *mo
 		found.interned = "a dict of interned texts, each its own value";
 		p->interned = 0;
 	}
-	if (s.wants_arenas || s.wants_interned)
+	if (s.wants_arenas || s.wants_interned) {
+		s.eyes.memory = cpy_memory_new(m);
 		cpy_each_word(m, module, see_words, &s);
+		cpy_memory_free(s.eyes.memory);
+	}
 	found.arenas = p->arenas ? found.arenas : NULL;
 	found.interned = p->interned ? found.interned : NULL;
 	return found;
