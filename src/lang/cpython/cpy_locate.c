@@ -171,7 +171,7 @@ struct python_places *python_locate(struct mem *running, const struct module_set
 	char name[64], evidence[256];
 
 	if (!find_runtime(running, set, &f)) {
-		if (cpy_foreign(set, name, evidence))
+		if (cpy_foreign(running, set, name, evidence))
 			refuse(m, name, evidence);
 		return NULL;
 	}

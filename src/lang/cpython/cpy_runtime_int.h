@@ -64,8 +64,8 @@ must_check bool cpy_version_of(const struct mem *m, const struct cpy_found *f,
 			       struct cpy_version *out);
 /* An interpreter that has no runtime we can find, or none at all: PyPy, CPython before 3.7.
  * Its name, and by what; false: there is no sign of one. */
-must_check bool cpy_foreign(const struct module_set *set, char name[64],
-			    char evidence[256]);
+must_check bool cpy_foreign(const struct mem *m, const struct module_set *set,
+			    char name[64], char evidence[256]);
 
 /* ---- does the row fit (cpy_check.c) ---- */
 

@@ -156,21 +156,25 @@ static const struct foreign {
 	/* PyPy's embedding interface, rpython/translator/c/src/entrypoint.c */
 	{ "pypy", "rpython_startup_code", "PyPy" },
 	/* up to 3.6, pystate.c; 3.7 has the runtime */
-	{ "python", "_PyThreadState_Current", "CPython before 3.7" },
+	{ "python", "_PyThreadState_Current", "CPython" },
 };
 
-bool cpy_foreign(const struct module_set *set, char name[64], char evidence[256])
+bool cpy_foreign(const struct mem *m, const struct module_set *set, char name[64],
+		 char evidence[256])
 {
 	for (size_t i = 0; i < set->n * countof(foreigners); i++) {
 		const struct module *module = &set->modules[i / countof(foreigners)];
 		const struct foreign *f = &foreigners[i % countof(foreigners)];
 		const char *file = strrchr(module->path, '/');
+		struct cpy_version v = { 0 };
 		uint64_t vaddr, size;
 
 		if (!module->image || !strstr(file ? file : module->path, f->file) ||
 		    !image_find_symbol(module->image, f->symbol, &vaddr, &size))
 			continue;
-		snprintf(name, 64, "%s", f->name);
+		if (!by_text(m, module, &v))
+			snprintf(v.text, sizeof(v.text), "of a version not told");
+		snprintf(name, 64, "%s %s", f->name, v.text);
 		snprintf(evidence, 256, "symbol %s of %s", f->symbol, module->path);
 		return true;
 	}
