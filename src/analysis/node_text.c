@@ -123,8 +123,10 @@ static void add_key(const struct model *m, uint32_t source, uint64_t edge,
 	buf_char(out, '[');
 	if (value_of(m, key).n)
 		add_cut(out, value_of(m, key), VALUE_MOST);
-	else
+	else if (brackets_of(kind_of(m, key)))
 		node_value(m, key, out);
+	else
+		add_cut(out, kind_of(m, key), VALUE_MOST);
 	buf_char(out, ']');
 }
 

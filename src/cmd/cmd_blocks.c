@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/cmd.h"
-
-#include "analysis/analysis.h"
+#include "cmd/graph_int.h"
 
 struct blocks_args {
 	const char *target;
@@ -55,23 +53,13 @@ static struct cell get_state(const void *source, size_t row, struct buf *scratch
 	return cell_text(buf_view(scratch));
 }
 
-/* "glibc" of "glibc 2.36". */
 static struct cell get_allocator(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;
-	struct str name;
-	ptrdiff_t space;
+	struct str name = is_of_slab(m, row) ? view_of(m, row).pool : allocator_name(m);
 
 	(void)scratch;
-	if (is_of_slab(m, row))
-		return cell_text(view_of(m, row).pool);
-	if (m->processes.n == 0 || m->processes.allocator[0] == 0)
-		return cell_absent();
-	name = model_text(m, m->processes.allocator[0]);
-	space = str_find(name, " ");
-	if (space > 0)
-		name.n = (size_t)space;
-	return cell_text(name);
+	return name.n ? cell_text(name) : cell_absent();
 }
 
 static struct cell get_arena(const void *source, size_t row, struct buf *scratch)
@@ -129,30 +117,32 @@ static struct cell get_kind(const void *source, size_t row, struct buf *scratch)
 	return type_word(m, row, m->types.kind);
 }
 
+/* Of a part its name, "items"; else the type's. */
 static struct cell get_detail(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;
+	struct block_view v = view_of(m, row);
+	size_t part = m->parts.n;
 
 	(void)scratch;
+	if (v.owner != NO_NODE && model_node_at(m, v.addr, &part) == v.owner &&
+	    part < m->parts.n)
+		return cell_text(model_text(m, m->labels.name[m->parts.label[part]]));
 	return type_word(m, row, m->types.detail);
 }
 
-/* The three words in one, for people: "c++ shop::Order". Of what has no kind the detail is
- * its size, which stands beside it. */
+/* The three words in one, for people: "c++ shop::Order", "dict entries". Of what has no
+ * kind the detail is its size, which stands beside it. */
 static struct cell get_what(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;
-	const uint32_t *const words[] = { m->types.domain, m->types.kind,
-					  m->types.detail };
+	uint32_t type = type_of(m, row);
+	struct str detail = get_detail(source, row, scratch).text;
 
-	for (size_t i = 0; i < countof(words); i++) {
-		struct str word = type_word(m, row, words[i]).text;
-
-		if (word.n == 0)
-			break;
-		if (i > 0)
-			buf_char(scratch, ' ');
-		buf_add(scratch, word.s, word.n);
+	type_show(m, type, scratch);
+	if (type < m->types.n && m->types.kind[type] && detail.n) {
+		buf_char(scratch, ' ');
+		buf_add(scratch, detail.s, detail.n);
 	}
 	return scratch->n ? cell_text(buf_view(scratch)) : cell_absent();
 }

@@ -170,7 +170,9 @@ static bool objects_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
 	const struct objects_args *a = args;
-	const struct collect_options needs = { .edges = true, .values = true };
+	const struct collect_options needs = { .edges = true,
+					       .values = true,
+					       .previews = true };
 	struct node_source source = { 0 };
 	struct node_pick pick;
 	bool *types, any;

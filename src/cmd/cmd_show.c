@@ -567,7 +567,9 @@ static bool show_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct show_args *a = args;
-	const struct collect_options needs = { .edges = true, .values = true };
+	const struct collect_options needs = { .edges = true,
+					       .values = true,
+					       .previews = true };
 	struct show s = { .nodes = { .node_of = show_node_of },
 			  .asked = a->addr,
 			  .target = a->target,

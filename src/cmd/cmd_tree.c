@@ -105,7 +105,8 @@ static void first_level_build(struct tree *t)
 
 	t->first_level = xcalloc(m->groups.n + n, sizeof(*t->first_level));
 	for (uint32_t g = ROOTS_ALL + 1; g < m->groups.n; g++)
-		if (m->groups.retained_footprint[g] > 0)
+		if (t->below.first[node_count(m) + g + 1] >
+		    t->below.first[node_count(m) + g])
 			t->first_level[t->nfirst++] = node_count(m) + g;
 	for (uint32_t i = 0; i < n; i++)
 		if (!is_group(t, shared[i]))
@@ -422,7 +423,8 @@ static void label_show(const struct tree *t, const struct tree_row *r, struct bu
 		uint32_t root = root_of(m, r->d, group);
 
 		if (root != NO_ROW)
-			(group == NO_ROW ? root_show : root_name_show)(m, root, out);
+			(group == NO_ROW ? root_show_shortly : root_name_show)(m, root,
+									       out);
 		if (root != NO_ROW)
 			buf_char(out, ':');
 		return;
@@ -598,7 +600,9 @@ static bool tree_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct tree_args *a = args;
-	const struct collect_options needs = { .edges = true, .values = true };
+	const struct collect_options needs = { .edges = true,
+					       .values = true,
+					       .previews = true };
 	struct tree t = { .nodes = { .node_of = tree_node_of } };
 
 	if (!context_open(cx, a->target, &needs, e))

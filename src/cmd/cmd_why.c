@@ -300,14 +300,16 @@ static void words_write(struct sink *out, const char *words)
 
 static void title_write(const struct why_source *s, struct sink *out)
 {
-	struct buf words = { 0 };
+	struct wrap w = { .out = out, .indent = 2, .width = out->width };
+	struct buf words = { 0 }, shown = { 0 };
 
 	node_show(s->m, s->node, &words);
+	utf8_escape(&shown, buf_view(&words));
 	sink_look(out, LOOK_HEAD);
-	sink_escaped(out, buf_view(&words));
+	wrap_add(&w, buf_view(&shown));
 	sink_look(out, LOOK_PLAIN);
 	buf_clear(&words);
-	buf_str(&words, " at ");
+	buf_str(&words, "at ");
 	address_show(&words, node_addr(s->m, s->node));
 	if (has_retained(s->m)) {
 		buf_str(&words, ", retains ");
@@ -315,14 +317,28 @@ static void title_write(const struct why_source *s, struct sink *out)
 	}
 	buf_str(&words, ", ");
 	count_show(&words, s->why.in_edges);
-	buf_str(&words,
-		s->why.in_edges == 1 ? " reference to it\n" : " references to it\n");
-	sink_add(out, words.s, words.n);
+	buf_str(&words, s->why.in_edges == 1 ? " reference to it" : " references to it");
+	wrap_words(&w, buf_view(&words));
+	sink_char(out, '\n');
 	if (s->part < s->m->parts.n) {
 		sink_address(out, s->asked);
 		sink_str(out, " lies in a part of it\n");
 	}
 	buf_release(&words);
+	buf_release(&shown);
+}
+
+static const char *unreached_words(const struct why *w)
+{
+	if (w->n > 0)
+		return "Nothing that is alive reaches it: it is garbage, or leaked. "
+		       "These "
+		       "refer to it:";
+	if (w->in_edges > 0)
+		return "Nothing that is alive reaches it: it is garbage, or leaked. It "
+		       "refers to itself.";
+	return "Nothing refers to it: it is leaked, or held by what heapsift does not "
+	       "know.";
 }
 
 /* What the paths do not say by themselves. */
@@ -340,11 +356,7 @@ static void sentence_write(const struct why_source *s, struct sink *out)
 			    "It is immortal: the interpreter never frees it, whoever "
 			    "refers to it.");
 	else if (!has_root)
-		words_write(out,
-			    w->n ? "Nothing that is alive reaches it: it is garbage, "
-				   "or leaked. These refer to it:"
-				 : "Nothing refers to it: it is leaked, or held by "
-				   "what heapsift does not know.");
+		words_write(out, unreached_words(w));
 	else if (!is_certain)
 		words_write(out, "It is only possibly alive: some word on each path has "
 				 "the value of an address, and need not be a reference.");
@@ -426,7 +438,9 @@ static void why_show(struct context *cx, struct why_source *s, struct sink *out)
 static bool why_run(struct context *cx, const void *args, struct sink *out, struct err *e)
 {
 	const struct why_args *a = args;
-	const struct collect_options needs = { .edges = true, .values = true };
+	const struct collect_options needs = { .edges = true,
+					       .values = true,
+					       .previews = true };
 	struct why_source s = { .asked = a->addr };
 	uint64_t most = cx->shared.limit ? cx->shared.limit : PATHS_MOST;
 

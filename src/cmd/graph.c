@@ -308,6 +308,17 @@ void root_name_show(const struct model *m, uint32_t root, struct buf *out)
 		text_add(m, m->roots.name[root], out);
 }
 
+void root_show_shortly(const struct model *m, uint32_t root, struct buf *out)
+{
+	if (m->roots.kind[root] != ROOT_NAME || m->roots.name[root] == 0) {
+		root_show(m, root, out);
+		return;
+	}
+	text_add(m, m->groups.name[m->roots.group[root]], out);
+	buf_char(out, '.');
+	text_add(m, m->roots.name[root], out);
+}
+
 static struct cell get_root_group(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = source;

@@ -219,7 +219,7 @@ struct report {
 	const struct report_fact *facts;
 	size_t nfacts;
 	bool is_cut;           /* something is left out that is not whole rows */
-	size_t findings_shown; /* in text below .text, at most 10; 0: 10 */
+	size_t findings_shown; /* in text below .text; 0: 10; fewer: each one line, cut */
 	/* In place of the table in text; NULL: the table. */
 	void (*text)(const struct table *t, struct sink *out);
 };

@@ -158,7 +158,9 @@ static bool seen_before(const struct model *m, size_t row, const size_t *seen, s
 	return false;
 }
 
-static void finding_write(const struct model *m, size_t row, struct sink *out)
+/* Wrapped, or one line that is cut. */
+static void finding_write(const struct model *m, size_t row, bool one_line,
+			  struct sink *out)
 {
 	static const enum look looks[] = { LOOK_PLAIN, LOOK_WARNING, LOOK_DAMAGE };
 	enum severity severity = m->findings.severity[row];
@@ -175,7 +177,12 @@ static void finding_write(const struct model *m, size_t row, struct sink *out)
 		buf_str(&text, ": ");
 	}
 	utf8_escape(&text, model_text(m, m->findings.text[row]));
-	wrap_words(&w, buf_view(&text));
+	if (one_line && out->width > w.at + 2) {
+		sink_char(out, ' ');
+		sink_cut(out, buf_view(&text), out->width - w.at - 1);
+	} else {
+		wrap_words(&w, buf_view(&text));
+	}
 	sink_char(out, '\n');
 	buf_release(&text);
 }
@@ -195,7 +202,7 @@ static void findings_write_text(const struct model *m, struct sink *out, size_t 
 				continue;
 			}
 			seen[shown++] = i;
-			finding_write(m, i, out);
+			finding_write(m, i, most < FINDINGS_SHOWN, out);
 		}
 	if (!more)
 		return;
