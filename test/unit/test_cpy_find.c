@@ -277,11 +277,17 @@ static void an_opened_python_has_its_own(void **state)
 	struct err e;
 
 	f->places.arenas = FAKE_ARENAS_WORD;
+	/* a chunk of the stack of frames; the one before it is itself */
+	fake_put(f, fake_thread(f) + f->l->thread.datastack, FAKE_HEAP + 0xe000);
+	fake_put(f, FAKE_HEAP + 0xe000, FAKE_HEAP + 0xe000);
+	fake_put(f, FAKE_HEAP + 0xe008, 0x800);
 	assert_true(python_open(f->mem, &f->places, &modules, m, &py, &e));
 	assert_int_equal(python_pools(py, &pools), 1);
 	assert_int_equal(pools[0].start, FAKE_ARENA);
 	assert_int_equal(pools[0].index, FAKE_INDEX);
-	assert_int_equal(python_own_ranges(py, &own), 2);
+	assert_int_equal(python_own_ranges(py, &own), 3);
+	assert_int_equal(own[2].start, FAKE_HEAP + 0xe000);
+	assert_int_equal(own[2].end, FAKE_HEAP + 0xe800);
 	assert_int_equal(own[0].start, FAKE_RUNTIME);
 	assert_int_equal(own[0].end, FAKE_RUNTIME + f->l->runtime.size);
 	assert_int_equal(own[1].start, FAKE_TABLE);

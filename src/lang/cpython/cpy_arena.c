@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 
-enum { ARENAS_FIRST = 16, RADIX_NODES_MAX = 4096 };
+enum { ARENAS_FIRST = 16, CHUNKS_MAX = 1 << 16, CHILDREN_MAX = 64 };
 
 struct arena_object { /* CPython 3.10 Objects/obmalloc.c, 3.12 pycore_obmalloc.h */
 	uint64_t address, pool_address;
@@ -84,6 +84,7 @@ struct states {
 	taddr seen[64]; /* addresses of states: few interpreters have their own */
 	size_t nseen, pools_cap, own_cap;
 	size_t skipped; /* entries that make no sense */
+	size_t chunks;  /* of all threads' stacks of frames */
 };
 
 static void add_own(struct states *s, taddr start, uint64_t size)
@@ -243,7 +244,7 @@ static void add_chunks(struct states *s, taddr thread)
 	taddr at = cpy_peek(py->mem, thread + py->layout->thread.datastack);
 
 	/* _PyStackChunk: previous, size, top (pystate.h) */
-	for (size_t i = 0; i < RADIX_NODES_MAX && cpy_may_be_address(at); i++) {
+	for (; s->chunks < CHUNKS_MAX && cpy_may_be_address(at); s->chunks++) {
 		uint64_t size = cpy_peek(py->mem, at + 8);
 
 		if (size > mem_range_end(py->mem, at) - at)
@@ -282,8 +283,9 @@ static size_t radix_children(const struct python *py, taddr node, uint32_t bytes
 static void add_radix(struct states *s, taddr root)
 {
 	const struct cpy_layout *l = s->py->layout;
-	taddr mid[64], bot[64];
-	size_t nmid = radix_children(s->py, root, l->obmalloc.radix_top, mid, 64);
+	taddr mid[CHILDREN_MAX], bot[CHILDREN_MAX];
+	size_t nmid =
+		radix_children(s->py, root, l->obmalloc.radix_top, mid, CHILDREN_MAX);
 
 	add_own(s, root, l->obmalloc.radix_top);
 	for (size_t i = 0; i < nmid; i++) {

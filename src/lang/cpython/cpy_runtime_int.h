@@ -11,7 +11,7 @@
 
 enum {
 	CPY_INTERPS_MAX = 4096,
-	CPY_THREADS_MAX = 1 << 20,
+	CPY_THREADS_MAX = 1 << 16,
 	CPY_ARENAS_MAX = 1 << 20, /* 1 TiB of arenas */
 };
 
