@@ -123,8 +123,9 @@ void dominator_tree_release(struct dominator_tree *t);
  * order of edge_to. Without edges in the model there are none. */
 struct referrers {
 	uint64_t *first;
-	uint32_t *from; /* the node each comes from */
-	uint64_t *edge; /* its row of m->edge_to */
+	uint32_t *from;      /* the node each comes from */
+	uint64_t *edge;      /* its row of m->edge_to */
+	size_t nodes, edges; /* that there is room for */
 };
 void referrers_build(const struct model *m, struct referrers *out);
 void referrers_release(struct referrers *r);
@@ -174,7 +175,7 @@ struct why {
  * never freed, and no part of the heap.
  *
  * Most of the time goes into turning the edges around (once through all of them); then at
- * most some 34 million are looked at, and 4 million once a path was found: what lies
+ * most some 34 million are looked at, and a million once a path was found: what lies
  * beyond may then be missing.
  */
 void why_build(const struct model *m, uint32_t node, size_t max_paths, struct why *out);

@@ -54,20 +54,22 @@ void referrers_build(const struct model *m, struct referrers *out)
 	size_t step = nodes / cores + 1;
 	struct turn t = { m, out };
 
-	*out = (struct referrers){ .first = xcalloc((size_t)node_count(m) + 2, 8) };
+	*out = (struct referrers){ .nodes = (size_t)node_count(m) + 2 };
+	out->first = xmap_many(out->nodes, sizeof(*out->first));
 	pool_run(cores, nodes, step, count_edges, &t);
 	for (size_t i = 2; i < nodes + 2; i++)
 		out->first[i] += out->first[i - 1];
-	out->from = xcalloc(out->first[node_count(m) + 1], sizeof(*out->from));
-	out->edge = xcalloc(out->first[node_count(m) + 1], sizeof(*out->edge));
+	out->edges = out->first[nodes + 1] + 1;
+	out->from = xmap_many(out->edges, sizeof(*out->from));
+	out->edge = xmap_many(out->edges, sizeof(*out->edge));
 	pool_run(cores, nodes, step, place_edges, &t);
 }
 
 void referrers_release(struct referrers *r)
 {
-	free(r->first);
-	free(r->from);
-	free(r->edge);
+	xunmap(r->first, r->nodes * sizeof(*r->first));
+	xunmap(r->from, r->edges * sizeof(*r->from));
+	xunmap(r->edge, r->edges * sizeof(*r->edge));
 	*r = (struct referrers){ 0 };
 }
 

@@ -15,7 +15,7 @@
 enum {
 	GROUPS_ABOVE = 1000,       /* in-edges: more are told in groups */
 	EDGES_MOST = 1 << 25,      /* looked at by one search that finds nothing ... */
-	EDGES_MORE = 1 << 22,      /* ... and after it found something */
+	EDGES_MORE = 1 << 20,      /* ... and after it found something */
 	NO_VISIT = UINT32_MAX - 1, /* a 32-bit number of a visit */
 };
 
@@ -40,6 +40,7 @@ struct search {
 	uint64_t edges; /* looked at */
 	enum edge_class least;
 	bool is_weak;
+	bool met_possible; /* something that only the next search takes */
 
 	struct why *out;
 	size_t max;
@@ -158,8 +159,9 @@ static void add_paths(struct search *s, uint32_t visit)
 	uint32_t r = first_root(s, s->visits[visit].node);
 
 	for (; r != NO_NODE && !is_done(s); r = s->root_next[r])
-		if ((s->m->roots.certain[r] || s->least == EDGE_POSSIBLE) &&
-		    (s->is_weak || name_is_new(s, r)))
+		if (!s->m->roots.certain[r] && s->least == EDGE_CERTAIN)
+			s->met_possible = true;
+		else if (s->is_weak || name_is_new(s, r))
 			add_path(s, r, visit);
 }
 
@@ -184,7 +186,9 @@ static void visit_referrers(struct search *s, uint32_t visit)
 	for (uint64_t i = s->r.first[node]; i < s->r.first[node + 1]; i++, s->edges++) {
 		uint16_t label = s->m->edge_to.label[s->r.edge[i]];
 
-		if (s->classes[label] >= s->least && !is_named_by(s, s->r.from[i], node))
+		if (s->classes[label] < s->least)
+			s->met_possible |= s->classes[label] == EDGE_POSSIBLE;
+		else if (!is_named_by(s, s->r.from[i], node))
 			visit_add(s, s->r.from[i], visit, s->r.edge[i]);
 	}
 }
@@ -254,7 +258,7 @@ static void find_paths(struct search *s, uint32_t node)
 {
 	search_begin(s, node, EDGE_CERTAIN);
 	search_run(s, 0);
-	if (!is_done(s)) {
+	if (!is_done(s) && s->met_possible) {
 		search_begin(s, node, EDGE_POSSIBLE);
 		search_run(s, 0);
 	}
