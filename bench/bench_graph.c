@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_graph [MILLIONS]: dominators and retained sizes of made-up graphs of about two edges
+ * bench_graph MILLIONS: dominators and retained sizes of made-up graphs of about two edges
  * a node, on one core. Each shape runs in a process of its own, so that its peak of memory
  * is its own: it is what comes on top of the model, the derived columns included.
  *
@@ -11,6 +11,10 @@
  *	shared    one list, of which each element has a value that a dict holds, too
  *	ladder    two lists, crossing at every step
  *	wide      few dicts with all nodes in them
+ *
+ * bench_graph SHAPE MILLIONS FILE writes one of them for others to work on: in 32-bit words
+ * the number of nodes, of vertices and of edges, then the edges in pairs, then the dominator
+ * of each node. Vertex nodes + g is group g, and all groups but 0 and 1 hang on group 0.
  */
 #include "analysis/analysis.h"
 #include <inttypes.h>
@@ -240,10 +244,42 @@ static void measure(const struct shape *s, uint32_t n)
 	fflush(stdout);
 }
 
-int main(int argc, char **argv)
+static void write_words(FILE *f, const uint32_t *words, size_t n)
 {
-	uint32_t millions = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
+	if (fwrite(words, sizeof(*words), n, f) != n)
+		perror("bench_graph"), exit(1);
+}
 
+static void write_edge(FILE *f, uint32_t from, uint32_t to)
+{
+	write_words(f, (uint32_t[]){ from, to }, 2);
+}
+
+static void write_graph(const struct shape *s, uint32_t n, const char *path)
+{
+	struct model *m = make(s, n);
+	uint32_t groups = (uint32_t)m->groups.n;
+	uint32_t edges = (uint32_t)(m->edge_to.n + m->roots.n) + groups - 2;
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		perror(path), exit(1);
+	dominators_build(m, 1);
+	write_words(f, (uint32_t[]){ n, n + groups, edges }, 3);
+	for (uint32_t i = 0; i < n; i++)
+		for (uint64_t e = m->edge_first.at[i]; e < m->edge_first.at[i + 1]; e++)
+			write_edge(f, i, m->edge_to.node[e]);
+	for (size_t r = 0; r < m->roots.n; r++)
+		write_edge(f, n + m->roots.group[r], m->roots.node[r]);
+	for (uint32_t g = 2; g < groups; g++)
+		write_edge(f, n, n + g);
+	write_words(f, m->dominators.parent, n);
+	if (fclose(f) != 0)
+		perror(path), exit(1);
+}
+
+static void measure_all(uint32_t n)
+{
 	printf("%-8s %10s %11s %8s %8s %8s %9s %8s %8s\n", "shape", "nodes", "edges", "s",
 	       "s/M", "B/node", "of 48n+8e", "top s", "why s");
 	fflush(stdout);
@@ -251,10 +287,22 @@ int main(int argc, char **argv)
 		pid_t child = fork();
 
 		if (child == 0) {
-			measure(&shapes[i], millions * 1000000);
+			measure(&shapes[i], n);
 			_exit(0);
 		}
 		waitpid(child, NULL, 0);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	double millions = argc > 1 ? strtod(argv[argc > 3 ? 2 : 1], NULL) : 1;
+	uint32_t n = (uint32_t)(millions * 1e6);
+
+	if (argc < 4)
+		measure_all(n);
+	for (size_t i = 0; i < countof(shapes) && argc > 3; i++)
+		if (strcmp(argv[1], shapes[i].name) == 0)
+			write_graph(&shapes[i], n, argv[3]);
 	return 0;
 }

@@ -12,3 +12,7 @@ printf 'load %s on %s processors; figures hold on an idle machine\n\n' "$load" "
 bench/pause.sh
 printf '\n'
 python3 bench/bench_walk.py "$BUILD"
+printf '\n'
+peer_python=/usr/bin/python3 # apt's igraph is for the system's
+[ -x "$peer_python" ] || peer_python=python3
+"$peer_python" bench/bench_graph.py "$BUILD"

@@ -10,7 +10,7 @@ demo=("${build[@]}" g++)
 check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
 	binutils shellcheck codespell mandoc procps musl gdb)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
-bench=("${demo[@]}" gdb python3)
+bench=("${demo[@]}" gdb python3 python3-igraph)
 matrix=("${demo[@]}" libcmocka-dev python3 gdb mmdebstrap)
 all=("${check[@]}" "${fuzz[@]}" "${bench[@]}" "${matrix[@]}")
 
