@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 
+/* User space ends here on x86_64. */
+static const taddr USER_END = (taddr)1 << 47;
+
 static uint32_t resolve_outside(struct keeper *k, taddr to)
 {
 	size_t slot = (to >> 3 ^ to >> 13) % NEAR_SLOTS;
@@ -71,6 +74,8 @@ static void on_part(void *context, taddr at, uint64_t size, uint16_t label)
 {
 	struct keeper *k = context;
 
+	if (at >= USER_END || size > USER_END - at)
+		return; /* no size of anything that is there */
 	if ((k->nparts & (k->nparts - 1)) == 0)
 		k->parts = xrealloc(k->parts, k->nparts ? 2 * k->nparts : 1,
 				    sizeof(*k->parts));

@@ -16,7 +16,7 @@
 enum {
 	MAX_OBJECTS = 40000,
 	MAX_EDGES = 4,
-	MAX_PARTS = 2,
+	MAX_PARTS = 3,
 	MAX_SLABS = 600,
 	POOL_BYTES = 1 << 20,
 	SLAB_BYTES = 16 << 10,
