@@ -13,7 +13,8 @@
  *   cpy_quiet.c     may a snapshot be taken now
  *   cpy_pool.c      obmalloc's pools and slabs; cpy_list.c the collector's lists
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
- *   cpy_type.c      type objects: what instances of a type look like
+ *   cpy_label.c     the names of references
+ *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
  *   cpy_library.c   the rules of the standard library's C types, as a table

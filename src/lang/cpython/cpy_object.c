@@ -2,7 +2,7 @@
 /*
  * An object, from its address. What an instance holds is told in this order: its type, if
  * that is a heap type (instances count as references to it); the words that hold objects,
- * which the type lists (cpy_type.c); its attributes; what the rules of its bases tell; and
+ * which the type lists (cpy_shape.c); its attributes; what the rules of its bases tell; and
  * of a body that no rule knows, each word as a possible reference.
  *
  * Where attributes lie (CPython 3.11 and 3.13 pycore_object.h):
@@ -11,6 +11,22 @@
  *   3.13  weakrefs | dict* | collector's head | object | {capacity, size, embedded, valid}
  *         values ..., which count only while `valid`
  *   both  dict* at dictoffset from the object, or, below 0, from its end
+ *
+ * What is told is what an object owns, which is more than gc.get_referents() tells. Not
+ * traversed, but given up in dealloc, are:
+ *
+ *   dict                 keys, where all of them are str (dictobject.c dict_traverse)
+ *   type, of C           dict, bases, mro, subclasses (typeobject.c type_traverse: only heap
+ *                        types are traversed)
+ *   type                 ht_name, ht_qualname, ht_slots, tp_subclasses, keys of
+ *                        ht_cached_keys (typeobject.c type_dealloc)
+ *   code                 all of it (codeobject.c code_dealloc: no traverse)
+ *   module               md_name (moduleobject.c)
+ *   descriptors          d_name, d_qualname (descrobject.c descr_dealloc)
+ *   range, its iterator  all of it (rangeobject.c: no traverse)
+ *   symtable entry       all of it (symtable.c: no traverse)
+ *   TypeVar and the like name (typevarobject.c)
+ *   instances of types that the collector does not look at: all of it
  */
 #include "lang/cpython/cpy_int.h"
 
@@ -20,8 +36,7 @@ enum {
 	BATCH = 64,
 	COUNT_CHECKED = 1 << 17,
 	COUNT_MAX = INT32_MAX,
-	STATIC_COUNT =
-		900000000, /* 3.11: _PyObject_IMMORTAL_REFCNT, less what was dropped */
+	STATIC_COUNT = 900000000, /* 3.11's _PyObject_IMMORTAL_REFCNT, less some */
 };
 
 static const struct cpy_rules *const rule_tables[] = {

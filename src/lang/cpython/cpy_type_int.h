@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Type objects: what finds them (cpy_type.c) and what reads them (cpy_shape.c). */
+#ifndef LANG_CPYTHON_CPY_TYPE_INT_H
+#define LANG_CPYTHON_CPY_TYPE_INT_H
+
+#include "lang/cpython/cpy_int.h"
+
+#include <pthread.h>
+
+enum {
+	CPY_TYPES_NEAR = 8192, /* a power of two */
+	CPY_TYPE_BYTES = 512,  /* of the struct, in any version */
+	CPY_TYPE_NAME_MAX = 256,
+};
+
+struct cpy_types {
+	pthread_mutex_t lock;
+	struct map by_address; /* -> index */
+	struct cpy_type **types;
+	size_t n, cap;
+	bool is_learned;
+	taddr traverse, dealloc; /* subtype_traverse, subtype_dealloc; 0 not known */
+};
+
+struct cpy_type_cache {
+	struct {
+		taddr at;
+		const struct cpy_type *type; /* NULL: it is none */
+	} near[CPY_TYPES_NEAR];
+	struct map by_address; /* -> index; only types */
+	const struct cpy_type **types;
+	size_t n, cap;
+	struct buf text;
+};
+
+/* The struct, as it lies in the target. */
+struct cpy_raw_type {
+	taddr at;
+	uint8_t bytes[CPY_TYPE_BYTES];
+};
+
+static inline uint64_t cpy_raw_word(const struct cpy_raw_type *raw, uint32_t offset)
+{
+	uint64_t word = 0;
+
+	if (offset <= CPY_TYPE_BYTES - sizeof(word))
+		memcpy(&word, raw->bytes + offset, sizeof(word));
+	return word;
+}
+
+/* What instances of the type look like. raw is just read: its tp_name is the text of the
+ * reader's type cache. */
+struct cpy_type *cpy_type_build(struct python_reader *r, const struct cpy_raw_type *raw,
+				const struct cpy_type *base);
+void cpy_type_free(struct cpy_type *t);
+
+#endif
