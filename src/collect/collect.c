@@ -161,7 +161,7 @@ static bool scan_target(struct collection *c, struct scan *s, struct err *e)
 	if (c->objects)
 		objects_read(c->objects);
 	if (s->edges)
-		c->roots = root_scan_read(s, &c->modules);
+		c->roots = root_scan_read(s, &c->modules, c->objects);
 	return true;
 }
 

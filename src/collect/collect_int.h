@@ -170,6 +170,9 @@ must_check bool objects_build(struct object_walk *w, struct model *m, struct err
 size_t objects_possible(const struct object_walk *w, const struct possible_word **out);
 /* How many certain edges and roots lead to each object; grows as roots are added. */
 uint32_t *objects_in_edges(struct object_walk *w);
+/* After objects_read: blocks of slabs in use that are nobody's, by address. */
+typedef void objects_raw_fn(void *context, taddr start, uint64_t size);
+void objects_each_raw(const struct object_walk *w, objects_raw_fn *fn, void *context);
 void object_walk_free(struct object_walk *w);
 
 /* The row of this group, added if it is new; rows 0 and 1 always are. */
@@ -192,7 +195,8 @@ void own_build(const struct scan *s, struct model *m);
  * possible roots by the same test as possible edges.
  */
 struct root_scan;
-struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules);
+struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules,
+				 const struct object_walk *objects);
 void root_scan_free(struct root_scan *r);
 
 /*

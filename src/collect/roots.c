@@ -12,7 +12,8 @@
  * An interpreter's records are read by layout, which names what matters. Much else there
  * holds references too (the cache of attributes its names, the configuration its texts),
  * and would look lost: so words of the state itself are kept, those of stacks of frames,
- * which are mapped, are not.
+ * which are mapped, are not. Likewise what C code keeps in small blocks of an interpreter's
+ * allocator, which are no nodes.
  */
 #include "collect/roots_int.h"
 
@@ -303,6 +304,20 @@ static void read_records(struct reading *in, const struct module_set *modules)
 	}
 }
 
+static void read_raw_block(void *context, taddr start, uint64_t size)
+{
+	read_piece(context, align_up(start, sizeof(uint64_t)), start + size);
+}
+
+static void read_raw(struct reading *in, const struct object_walk *objects)
+{
+	struct root_range range = { .kind = ROOT_FIELD, .is_raw = true };
+	struct root_range *kept = add_range(in->roots, &range);
+
+	objects_each_raw(objects, read_raw_block, in);
+	kept->nwords = in->roots->nwords - kept->first;
+}
+
 /* ---- all together ---- */
 
 /* Nodes' memory and own ranges. */
@@ -317,7 +332,8 @@ static void find_cuts(struct reading *in)
 	in->ncuts = ranges_merge(in->cuts, in->ncuts + s->nown);
 }
 
-struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules)
+struct root_scan *root_scan_read(const struct scan *s, const struct module_set *modules,
+				 const struct object_walk *objects)
 {
 	struct root_scan *r = xcalloc(1, sizeof(*r));
 	struct reading in = { .scan = s, .roots = r };
@@ -338,6 +354,8 @@ struct root_scan *root_scan_read(const struct scan *s, const struct module_set *
 			read_regions(&in, mod, i);
 	}
 	read_records(&in, modules);
+	if (objects)
+		read_raw(&in, objects);
 	mem_window_free(in.window);
 	free(in.cuts);
 	return r;

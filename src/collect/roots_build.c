@@ -108,7 +108,7 @@ static void print_name(const struct naming *n, const struct root_range *range,
 		print_tls(n, range, w->at, out);
 		break;
 	case ROOT_FIELD:
-		buf_str(out, "its own records");
+		buf_str(out, range->is_raw ? "memory of C code" : "its own records");
 		break;
 	case ROOT_REGISTER:
 		buf_printf(out, "%s", registers[w->at]);

@@ -11,6 +11,7 @@ struct root_range {
 	taddr start, end;
 	enum root_kind kind;
 	bool is_vector;  /* of ROOT_TLS: a dtv */
+	bool is_raw;     /* of ROOT_FIELD: blocks of slabs that are nobody's */
 	uint32_t holder; /* index into mem's threads, or of ROOT_GLOBAL the modules */
 	size_t first, nwords; /* in the root_scan's words */
 };

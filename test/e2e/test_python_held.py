@@ -10,7 +10,7 @@ from test_roots import ADDRESS, GLOBAL, GLOBALS, STACK, Graph, graph_text
 
 PYTHONS = ["/usr/bin/python3", *sorted(map(str, Path.home().glob(
     ".pyenv/versions/3.13.*/bin/python3.13")))]
-MODULE, NAME = 3, 2
+INTERPRETER, MODULE, FIELD, NAME = 2, 3, 0, 2
 HOLDER = "python_holder.so"
 
 
@@ -47,6 +47,12 @@ def test_a_block_of_malloc_holds(held):
     assert (source, objects["in a block"], ADDRESS) in graph.edges
     assert graph.roots_of(source) == [(GLOBALS, HOLDER, GLOBAL, "holders")]
     assert graph.nodes[source][0] == "uncategorized"
+
+
+def test_a_small_block_of_pythons_allocator_holds(held):
+    objects, graph = held
+    assert roots_of(graph, objects["in a small block"]) == [
+        (INTERPRETER, "interpreter", FIELD, "memory of C code")]
 
 
 def test_a_word_holds_nothing_where_all_references_are_known(held):
