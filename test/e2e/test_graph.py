@@ -91,7 +91,7 @@ def test_objects_are_where_python_has_them(heapsift, shop):
 
 
 def test_what_is_not_there_is_said(heapsift, shop):
-    wrong = heapsift("objects", shop.pid, "--type", "Oder", code=1)
+    wrong = heapsift("objects", shop.pid, "--type", "Ordr", code=1)
     assert "did you mean" in wrong.err and "(no rows)" in wrong.out
     assert heapsift("objects", shop.pid, "--value", "no such thing 4711", "--json",
                     code=1).rows() == []
