@@ -128,8 +128,7 @@ static void open_python(struct collection *c)
 
 	if (!c->python_places)
 		return;
-	if (python_open(c->mem, c->python_places, &c->modules, c->model, &c->python,
-			&why))
+	if (python_open(c->mem, c->python_places, c->model, &c->python, &why))
 		c->objects = object_walk_new(c->python, c->options);
 	else
 		model_find_out(c->model, SEVERITY_WARNING, "python",

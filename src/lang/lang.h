@@ -86,11 +86,10 @@ void python_places_free(struct python_places *p);
 bool python_is_quiet(const struct mem *stopped, void *places);
 
 /* One snapshot's interpreters. False: what locate found does not hold there; *e says why.
- * Findings of m tell what is torn or not supported. m, set and places outlive it. */
+ * Findings of m tell what is torn or not supported. m and places outlive it. */
 struct python;
 must_check bool python_open(const struct mem *m, const struct python_places *p,
-			    const struct module_set *set, struct model *model,
-			    struct python **out, struct err *e);
+			    struct model *model, struct python **out, struct err *e);
 void python_free(struct python *py);
 
 /* ---- slabs ---- */

@@ -107,7 +107,7 @@ static bool look(struct mem *mem, struct module_set *modules, struct model *m,
 
 	if (!places)
 		return fail(e, ERR_PROCESS, "no Python that we know");
-	if (!python_open(mem, places, modules, m, &v.py, e)) {
+	if (!python_open(mem, places, m, &v.py, e)) {
 		python_places_free(places);
 		return false;
 	}

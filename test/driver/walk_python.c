@@ -79,8 +79,9 @@ static void print_python(struct python *py, struct totals *t)
 	for (size_t i = 0; i < py->npools; i++)
 		printf("pool %" PRIx64 " %" PRIx64 "\n", py->pools[i].start,
 		       py->pools[i].end);
-	for (size_t i = 0; i < py->nown; i++)
-		printf("own %" PRIx64 " %" PRIx64 "\n", py->own[i].start, py->own[i].end);
+	for (size_t i = 0; i < py->nranges; i++)
+		printf("own %" PRIx64 " %" PRIx64 "\n", py->ranges[i].start,
+		       py->ranges[i].end);
 	printf("interned %" PRIx64 "\n", py->interned);
 	for (size_t i = 0; i < py->npools; i++)
 		python_read_pool(r, i, print_slab, t);
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
 		if (!mem_open_live(atoi(argv[1]), &o, &snapshot, &e))
 			fail_with(&e);
 		start = clock_ns();
-		if (!python_open(snapshot, p, &set, m, &py, &e))
+		if (!python_open(snapshot, p, m, &py, &e))
 			fail_with(&e);
 		fprintf(stderr, "opened in %" PRIu64 " us\n",
 			(clock_ns() - start) / 1000);

@@ -281,7 +281,7 @@ static void an_opened_python_has_its_own(void **state)
 	fake_put(f, fake_thread(f) + f->l->thread.datastack, FAKE_HEAP + 0xe000);
 	fake_put(f, FAKE_HEAP + 0xe000, FAKE_HEAP + 0xe000);
 	fake_put(f, FAKE_HEAP + 0xe008, 0x800);
-	assert_true(python_open(f->mem, &f->places, &modules, m, &py, &e));
+	assert_true(python_open(f->mem, &f->places, m, &py, &e));
 	assert_int_equal(python_pools(py, &pools), 1);
 	assert_int_equal(pools[0].start, FAKE_ARENA);
 	assert_int_equal(pools[0].index, FAKE_INDEX);
@@ -295,7 +295,7 @@ static void an_opened_python_has_its_own(void **state)
 	assert_int_equal(m->findings.n, 0);
 	python_free(py);
 	fake_put(f, fake_interp(f) + f->l->interp.modules, FAKE_HEAP);
-	assert_false(python_open(f->mem, &f->places, &modules, m, &py, &e));
+	assert_false(python_open(f->mem, &f->places, m, &py, &e));
 	model_free(m);
 }
 

@@ -93,11 +93,11 @@ static void add_own(struct states *s, taddr start, uint64_t size)
 
 	if (!start || size == 0 || start > UINT64_MAX - size)
 		return;
-	if (py->nown == s->own_cap) {
+	if (py->nranges == s->own_cap) {
 		s->own_cap = s->own_cap ? 2 * s->own_cap : 64;
-		py->own = xrealloc(py->own, s->own_cap, sizeof(*py->own));
+		py->ranges = xrealloc(py->ranges, s->own_cap, sizeof(*py->ranges));
 	}
-	py->own[py->nown++] = (struct python_range){ start, start + size };
+	py->ranges[py->nranges++] = (struct python_range){ start, start + size };
 }
 
 static void add_pool(struct states *s, const struct arena_object *a, size_t index)
@@ -212,7 +212,7 @@ static void sort_pools(struct states *s)
 
 void cpy_open_pools(struct python *py, struct model *model)
 {
-	struct states s = { .py = py, .own_cap = py->nown };
+	struct states s = { .py = py, .own_cap = py->nranges };
 	const struct python_places *p = py->places;
 
 	if (py->layout->interp.obmalloc != CPY_ABSENT) {
@@ -309,22 +309,23 @@ static void merge_own(struct python *py)
 {
 	size_t kept = 0;
 
-	if (py->nown)
-		qsort(py->own, py->nown, sizeof(*py->own), by_range);
-	for (size_t i = 0; i < py->nown; i++) {
-		struct python_range r = py->own[i];
+	if (py->nranges)
+		qsort(py->ranges, py->nranges, sizeof(*py->ranges), by_range);
+	for (size_t i = 0; i < py->nranges; i++) {
+		struct python_range r = py->ranges[i];
 
-		if (kept && r.start <= py->own[kept - 1].end)
-			py->own[kept - 1].end = max_u64(py->own[kept - 1].end, r.end);
+		if (kept && r.start <= py->ranges[kept - 1].end)
+			py->ranges[kept - 1].end =
+				max_u64(py->ranges[kept - 1].end, r.end);
 		else
-			py->own[kept++] = r;
+			py->ranges[kept++] = r;
 	}
-	py->nown = kept;
+	py->nranges = kept;
 }
 
 void cpy_open_own(struct python *py)
 {
-	struct states s = { .py = py, .own_cap = py->nown };
+	struct states s = { .py = py, .own_cap = py->nranges };
 	const struct cpy_layout *l = py->layout;
 
 	add_own(&s, py->places->runtime, py->places->runtime_size);

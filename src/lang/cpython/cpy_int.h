@@ -236,15 +236,14 @@ struct python {
 	const struct mem *mem;
 	const struct python_places *places;
 	const struct cpy_layout *layout; /* places->layout */
-	const struct module_set *modules;
 	struct cpy_interp *interps;
 	size_t ninterps;
 	struct cpy_thread *threads;
 	size_t nthreads;
 	struct python_pool *pools;
 	size_t npools;
-	struct python_range *own;
-	size_t nown;
+	struct python_range *ranges; /* its own */
+	size_t nranges;
 	taddr interned; /* the dict of interned texts, whose references do not count; 0 */
 	struct cpy_types *types; /* made by python_open: cpy_types_new */
 	struct cpy_labels *labels;

@@ -115,9 +115,8 @@ static void tell(const struct python *py, const struct cpy_checked *c, struct mo
 
 /* ---- the door ---- */
 
-bool python_open(const struct mem *m, const struct python_places *p,
-		 const struct module_set *set, struct model *model, struct python **out,
-		 struct err *e)
+bool python_open(const struct mem *m, const struct python_places *p, struct model *model,
+		 struct python **out, struct err *e)
 {
 	struct python *py;
 	struct opening o = { 0 };
@@ -130,7 +129,6 @@ bool python_open(const struct mem *m, const struct python_places *p,
 	py->mem = m;
 	py->places = p;
 	py->layout = p->layout;
-	py->modules = set;
 	cpy_each_interp(m, p->layout, p->runtime, take_interp, &o);
 	cpy_open_pools(py, model);
 	cpy_open_own(py);
@@ -151,7 +149,7 @@ void python_free(struct python *py)
 	free(py->interps);
 	free(py->threads);
 	free(py->pools);
-	free(py->own);
+	free(py->ranges);
 	free(py);
 }
 
@@ -163,6 +161,6 @@ size_t python_pools(const struct python *py, const struct python_pool **out)
 
 size_t python_own_ranges(const struct python *py, const struct python_range **out)
 {
-	*out = py->own;
-	return py->nown;
+	*out = py->ranges;
+	return py->nranges;
 }
