@@ -11,8 +11,9 @@ import sys
 POSSIBLE, INTERIOR, FIELD, ATTRIBUTE, ITEM, KEY, VALUE, ELEMENT, LOCAL, WEAK = range(10)
 KINDS = "possible interior field attribute item key value element local weak".split()
 
-# Objects that the collector passes over: their holder tells what they hold as its own.
-PASSED_OVER = {"functools._lru_list_elem"}
+# Fields whose objects the collector passes over: their holder tells what they hold as its
+# own. A lru_cache's are its elements.
+PASSED_OVER = {"link"}
 
 Told = collections.namedtuple("Told", "type size refcount edges")
 
@@ -101,13 +102,13 @@ class Owned:
             if number_of(since) <= version < number_of(until or "9.0"):
                 self.entries.append((line, types.split(","), set(fields.split(","))))
 
-    def has(self, bases, label):
+    def find(self, bases, label):
+        """The line that explains this field, or None."""
         for line, types, fields in self.entries:
             if (types == ["*"] or any(t in bases for t in types)) and \
                (label in fields or "*" in fields):
-                self.used.add((line, label))
-                return True
-        return False
+                return line
+        return None
 
     def unused(self):
         """Lines that explain nothing, and fields of them that do not."""
@@ -170,22 +171,26 @@ class Difference:
 
     def compare_edges(self, addr, told, found):
         left = collections.Counter(told.edges)
-        more = collections.deque()
+        bases = self.truth.bases[told.type]
+        untold = []     # those that a line explains, if they are no referents
         for to, label in self.edges_of(found):
+            name = self.read.label(label)
+            line = self.owned.find(bases, name)
+            other = self.read.objects.get(to)
+            if other and name in PASSED_OVER:
+                for further, _ in self.edges_of(other):
+                    left[further] -= left[further] > 0
+            elif line:
+                untold.append((to, name, line))
+            elif left[to] > 0:
+                left[to] -= 1
+            else:
+                self.note("not a referent", f"{told.type} {name}", addr)
+        for to, name, line in untold:
             if left[to] > 0:
                 left[to] -= 1
             else:
-                more.append((to, label))
-        while more:
-            to, label = more.popleft()
-            other = self.read.objects.get(to)
-            if other and other.type in PASSED_OVER:
-                for further, _ in self.edges_of(other):
-                    left[further] -= left[further] > 0
-                continue
-            name = self.read.label(label)
-            if not self.owned.has(self.truth.bases[told.type], name):
-                self.note("not a referent", f"{told.type} {name}", addr)
+                self.owned.used.add((line, name))
         for to, n in left.items():
             if n > 0:
                 other = self.truth.objects.get(to)

@@ -195,9 +195,7 @@ static uint64_t dict_size(struct python_reader *r, const struct cpy_type *t, tad
 
 	if (!dict_load(r, at, &d))
 		return size;
-	if (d.values && r->layout->dict.values_array)
-		size += 8 * (uint64_t)(cpy_u32_or_0(r, d.values) & 0xff);
-	else if (d.values)
+	if (d.values)
 		size += 8 * (d.keys.n + d.keys.usable);
 	return size + (d.keys.refcount == 1 ? d.keys.size : 0);
 }

@@ -17,7 +17,8 @@
  *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
- *   cpy_library.c   the rules of the standard library's C types, as a table
+ *   cpy_library.c   the rules of small C types of the standard library, as tables; larger ones
+ *                   are in cpy_collections.c, cpy_io.c, cpy_ctypes.c, cpy_numpy.c and so on
  *   cpy_code.c      code objects: what they own, the lines of their instructions
  *   cpy_line.c      location tables
  *   cpy_frame.c     what an interpreter frame holds; frame objects
@@ -390,6 +391,7 @@ struct cpy_rules {
 	/* Bytes of its own memory from its address on, if not all of it is parts; NULL:
 	 * basicsize + itemsize * |ob_size|. */
 	cpy_size_fn *own;
+	bool is_whole; /* its struct does not begin with its base's: no rule of that holds */
 };
 
 struct cpy_field_rule {
@@ -454,7 +456,11 @@ const struct cpy_rules *cpy_rules_of(struct str name);
 extern const struct cpy_rules cpy_dict_rules[], cpy_set_rules[], cpy_sequence_rules[],
 	cpy_text_rules[], cpy_bytes_rules[], cpy_number_rules[], cpy_function_rules[],
 	cpy_typeobject_rules[], cpy_module_rules[], cpy_exception_rules[],
-	cpy_iterator_rules[], cpy_misc_rules[], cpy_library_rules[], cpy_frame_rules[];
+	cpy_iterator_rules[], cpy_misc_rules[], cpy_frame_rules[];
+extern const struct cpy_rules cpy_collections_rules[], cpy_itertools_rules[],
+	cpy_io_rules[], cpy_concurrency_rules[], cpy_datetime_rules[],
+	cpy_decimal_rules[], cpy_library_rules[], cpy_ctypes_rules[],
+	cpy_elementtree_rules[], cpy_pickle_rules[], cpy_numpy_rules[];
 
 /* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */
 unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at);

@@ -143,8 +143,14 @@ static void add_fields(struct python_reader *r, const struct cpy_rules *rules,
 					    str_of(f->name)));
 }
 
-static void follow_rules(struct cpy_type *t, const struct cpy_rules *rules)
+static void follow_rules(struct cpy_type *t, const struct cpy_rules *rules,
+			 struct slots *s)
 {
+	if (rules->is_whole) {
+		t->nread = s->n = 0;
+		t->size = t->own = NULL;
+		t->value = NULL;
+	}
 	t->rules = rules;
 	t->is_singleton = rules->is_singleton;
 	t->scan = (uint32_t)t->basicsize;
@@ -183,7 +189,7 @@ static void add_own_level(struct python_reader *r, const struct cpy_raw_type *ra
 	if (!t->is_python)
 		t->native = t;
 	if (rules) {
-		follow_rules(t, rules);
+		follow_rules(t, rules, s);
 		add_fields(r, rules, s);
 		return;
 	}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * numpy 1.x (numpy 1.24 ndarraytypes.h, arrayscalars.h). The collector does not look at
+ * arrays, so nothing but this tells what an array of objects holds. An array owns its data
+ * (OWNDATA) or what it is a view of (base); shape and strides are one block.
+ */
+#include "lang/cpython/cpy_library_int.h"
+
+/* PyArrayObject_fields */
+enum {
+	DATA = 16,
+	NDIM = 24,
+	DIMENSIONS = 32,
+	BASE = 48,
+	DESCR = 56,
+	FLAGS = 64,
+	NDIM_MAX = 32, /* NPY_MAXDIMS */
+	OWNDATA = 4,
+};
+
+/* PyArray_Descr */
+enum { DESCR_FLAGS = 27, DESCR_TYPE = 28, DESCR_SIZE = 32, SUBARRAY = 40 };
+enum { ITEM_REFCOUNT = 1, TYPE_OBJECT = 17, SUBARRAY_BYTES = 16 };
+
+static const struct cpy_field_rule array_fields[] = {
+	{ .name = "base", .offset = BASE },
+	{ .name = "dtype", .offset = DESCR },
+	{ .name = "mem_handler", .offset = 88 },
+	{ 0 },
+};
+
+static uint32_t array_ndim(struct python_reader *r, taddr at)
+{
+	uint32_t n = cpy_u32_or_0(r, at + NDIM);
+
+	return n <= NDIM_MAX ? n : 0;
+}
+
+/* Bytes of its data, 0 if it owns none. */
+static uint64_t array_bytes(struct python_reader *r, taddr at)
+{
+	uint64_t bytes = cpy_u32_or_0(r, cpy_word_or_0(r, at + DESCR) + DESCR_SIZE);
+	taddr dimensions = cpy_word_or_0(r, at + DIMENSIONS);
+
+	if (!(cpy_u32_or_0(r, at + FLAGS) & OWNDATA))
+		return 0;
+	for (uint32_t i = 0; i < array_ndim(r, at); i++)
+		if (__builtin_mul_overflow(bytes, cpy_word_or_0(r, dimensions + i * 8),
+					   &bytes))
+			return 0;
+	return bytes;
+}
+
+static void data_edges(struct python_reader *r, taddr at, taddr data, uint64_t bytes,
+		       const struct python_sink *sink)
+{
+	taddr descr = cpy_word_or_0(r, at + DESCR);
+	uint8_t flags = 0;
+
+	if (cpy_u32_or_0(r, descr + DESCR_TYPE) == TYPE_OBJECT)
+		cpy_words_edges(r, data, bytes / 8, LABEL_ITEM, sink);
+	else if (cpy_read(r, descr + DESCR_FLAGS, &flags, 1) && flags & ITEM_REFCOUNT)
+		cpy_scan(r, sink, data, bytes); /* fields among others */
+}
+
+static void array_read(struct python_reader *r, const struct cpy_type *t, taddr at,
+		       const struct python_sink *sink)
+{
+	uint64_t bytes = array_bytes(r, at), n = 2 * (uint64_t)array_ndim(r, at);
+	taddr data;
+
+	(void)t;
+	cpy_array_part(r, sink, at + DIMENSIONS, &n, 8, "dimensions");
+	if (!bytes)
+		return;
+	data = cpy_array_part(r, sink, at + DATA, &bytes, 1, "data");
+	if (data)
+		data_edges(r, at, data, bytes, sink);
+}
+
+/* array_sizeof */
+static uint64_t array_size(struct python_reader *r, const struct cpy_type *t, taddr at)
+{
+	return t->basicsize + 16 * (uint64_t)array_ndim(r, at) + array_bytes(r, at);
+}
+
+static const struct cpy_field_rule dtype_fields[] = {
+	{ .name = "typeobj", .offset = 16 },
+	{ .name = "fields", .offset = 48 },
+	{ .name = "names", .offset = 56 },
+	{ .name = "metadata", .offset = 72 },
+	{ 0 },
+};
+
+/* _arr_descr {base, shape} */
+static void dtype_read(struct python_reader *r, const struct cpy_type *t, taddr at,
+		       const struct python_sink *sink)
+{
+	taddr sub = cpy_word_or_0(r, at + SUBARRAY);
+
+	(void)t;
+	if (!cpy_may_be_address(sub))
+		return;
+	cpy_part(r, sink, sub, SUBARRAY_BYTES, "subarray");
+	cpy_edge_field(r, sink, sub, "base");
+	cpy_edge_field(r, sink, sub + 8, "shape");
+}
+
+/* PyArray_DTypeMeta, behind PyHeapTypeObject of 3.11 */
+static const struct cpy_field_rule meta_fields[] = {
+	{ .name = "singleton", .offset = 904, .to = 0x30c },
+	{ .name = "scalar_type", .offset = 920, .to = 0x30c },
+	{ 0 },
+};
+
+/* PyVoidScalarObject, PyObjectScalarObject */
+static const struct cpy_field_rule void_fields[] = {
+	{ .name = "dtype", .offset = 32 },
+	{ .name = "base", .offset = 48 },
+	{ 0 },
+};
+static const struct cpy_field_rule object_fields[] = {
+	{ .name = "obval", .offset = 16 },
+	{ 0 },
+};
+
+enum { VOID_DTYPE = 32 };
+
+/* gentype_sizeof: its bytes once more */
+static uint64_t scalar_size(struct python_reader *r, const struct cpy_type *t, taddr at)
+{
+	static const struct {
+		const char *name;
+		uint8_t bytes;
+	} odd[] = { { "numpy.bool_", 1 },      { "numpy.int8", 1 },
+		    { "numpy.uint8", 1 },      { "numpy.int16", 2 },
+		    { "numpy.uint16", 2 },     { "numpy.float16", 2 },
+		    { "numpy.int32", 4 },      { "numpy.uint32", 4 },
+		    { "numpy.float32", 4 },    { "numpy.datetime64", 8 },
+		    { "numpy.timedelta64", 8 } };
+
+	(void)r;
+	(void)at;
+	for (size_t i = 0; i < countof(odd); i++)
+		if (str_is(t->native->tp_name, odd[i].name))
+			return t->basicsize + odd[i].bytes;
+	return t->basicsize + t->native->basicsize - CPY_SIZE;
+}
+
+static uint64_t void_size(struct python_reader *r, const struct cpy_type *t, taddr at)
+{
+	return t->basicsize +
+	       cpy_u32_or_0(r, cpy_word_or_0(r, at + VOID_DTYPE) + DESCR_SIZE);
+}
+
+/* numpy.bytes_ is a bytes object with one byte more than its basicsize says. */
+static uint64_t bytes_size(struct python_reader *r, const struct cpy_type *t, taddr at)
+{
+	return t->basicsize + 2 * cpy_word_or_0(r, at + CPY_SIZE);
+}
+
+/* arrayflags: arr, flags; PyArrayIterObject: ao */
+static const struct cpy_field_rule flags_fields[] = {
+	{ .name = "array", .offset = 16 },
+	{ 0 },
+};
+
+const struct cpy_rules cpy_numpy_rules[] = {
+	{ .name = "numpy.ndarray",
+	  .read = array_read,
+	  .size = array_size,
+	  .fields = array_fields },
+	{ .name = "numpy.dtype", .read = dtype_read, .fields = dtype_fields },
+	{ .name = "numpy._DTypeMeta", .fields = meta_fields },
+	{ .name = "numpy.generic", .size = scalar_size },
+	{ .name = "numpy.bytes_", .size = bytes_size },
+	{ .name = "numpy.void", .size = void_size, .fields = void_fields },
+	{ .name = "numpy.object_", .fields = object_fields },
+	{ .name = "numpy.core.multiarray.flagsobj", .fields = flags_fields },
+	{ 0 },
+};
