@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read_python PID: every object of a Python process, as its reader sees it, as text for a
- * test to compare with the interpreter's own word. Edges and parts follow their object:
+ * read_python PID [values]: every object of a Python process, as its reader sees it, as
+ * text for a test to compare with the interpreter's own word. Lines that tell more of an
+ * object follow it:
  *
  *   o ADDR TYPE SIZE REFCOUNT OWN REACHED    refcount -1: immortal; reached: not only an
  *                                            allocated block that looks like an object
  *   e TO LABEL                               p ADDR SIZE LABEL
+ *   v VALUE
  *   r TO COUNTED CERTAIN GROUP: NAME         a root
  *   t TYPE NAME      l LABEL KIND NAME       evidence ITEM | ANSWER | EVIDENCE
  *   finding SEVERITY WHERE TEXT
@@ -68,6 +70,7 @@ struct told {
 	struct buf lines;
 	struct queue *queue;
 	struct python *py;
+	bool values;
 };
 
 static void tell_edge(void *context, taddr to, uint16_t label)
@@ -93,13 +96,15 @@ static void print_object(struct told *told, size_t i)
 	struct python_object o;
 
 	buf_clear(&told->lines);
-	if (!python_read_object(told->queue->reader, at, false, &sink, &o)) {
+	if (!python_read_object(told->queue->reader, at, told->values, &sink, &o)) {
 		printf("x %" PRIx64 "\n", at);
 		return;
 	}
 	printf("o %" PRIx64 " %u %" PRIu64 " %" PRId64 " %" PRIu64 " %d\n", at, o.type,
 	       o.size, o.refcount == PYTHON_IMMORTAL ? -1 : (int64_t)o.refcount, o.own,
 	       told->queue->flags[i]);
+	if (o.value.n)
+		printf("v %.*s\n", (int)o.value.n, o.value.s);
 	fwrite(told->lines.s, 1, told->lines.n, stdout);
 }
 
@@ -143,10 +148,10 @@ static void print_model(const struct model *m)
 	}
 }
 
-static void read_all(struct python *py)
+static void read_all(struct python *py, bool values)
 {
 	struct queue q = { .reader = python_reader_new(py), .flag = 1 };
-	struct told told = { .queue = &q, .py = py };
+	struct told told = { .queue = &q, .py = py, .values = values };
 	const struct python_pool *pools;
 	size_t npools = python_pools(py, &pools);
 
@@ -165,7 +170,7 @@ static void read_all(struct python *py)
 	free(q.flags);
 }
 
-static bool run(pid_t pid, struct model *m, struct err *e)
+static bool run(pid_t pid, bool values, struct model *m, struct err *e)
 {
 	struct mem_live_options o = { .mode = MODE_FREEZE, .is_quiet = python_is_quiet };
 	struct mem *running = NULL, *mem = NULL;
@@ -184,7 +189,7 @@ static bool run(pid_t pid, struct model *m, struct err *e)
 		    : fail(e, ERR_PROCESS, "there is no Python in it");
 	ok = ok && python_open(mem, places, &modules, m, &py, e);
 	if (ok)
-		read_all(py);
+		read_all(py, values);
 	python_free(py);
 	python_places_free(places);
 	module_set_release(&modules);
@@ -200,9 +205,9 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	bool ok;
 
-	if (argc != 2)
+	if (argc < 2)
 		return 2;
-	ok = run((pid_t)atoi(argv[1]), m, &e);
+	ok = run((pid_t)atoi(argv[1]), argc == 3, m, &e);
 	print_model(m);
 	if (!ok)
 		fprintf(stderr, "%s\n", e.text);

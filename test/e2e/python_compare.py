@@ -2,7 +2,7 @@
 """The graph of a Python process as read_python tells it, against the interpreter's own word
 (fixture/python_mixed.py).
 
-    python_compare.py TRUTH READ [OWNED]     prints the figures, and what differs by type
+    python_compare.py TRUTH READ [OWNED [VERSION]]     prints the figures, and what differs by type
 """
 import collections
 import struct
@@ -48,8 +48,8 @@ class Read:
 
     def __init__(self, path):
         self.objects, self.labels, self.roots = {}, {}, collections.Counter()
-        self.unreached, self.other, self.parts = set(), [], {}
-        types, edges, parts = {}, None, None
+        self.unreached, self.other, self.values = set(), [], {}
+        types, edges, addr = {}, None, None
         with open(path, encoding="utf-8", errors="replace") as f:
             for line in f:
                 word = line.split(None, 6)
@@ -59,11 +59,8 @@ class Read:
                     edges, addr = [], int(word[1], 16)
                     self.objects[addr] = Told(int(word[2]), int(word[3]), int(word[4]),
                                               edges)
-                    parts = self.parts[addr] = []
                     if word[6][0] == "0":
                         self.unreached.add(addr)
-                elif word[0] == "p":
-                    parts.append((int(word[1], 16), int(word[2])))
                 elif word[0] == "r":
                     if word[2] == "1":
                         self.roots[int(word[1], 16)] += 1
@@ -72,7 +69,9 @@ class Read:
                 elif word[0] == "l":
                     kind, name = line.rstrip("\n").split(" ", 3)[2:]
                     self.labels[int(word[1])] = (int(kind), name)
-                elif word[0] != "x":
+                elif word[0] == "v":
+                    self.values[addr] = line[2:].rstrip("\n")
+                elif word[0] not in "px":
                     self.other.append(line.rstrip("\n"))
         for addr, o in self.objects.items():
             self.objects[addr] = o._replace(type=types[o.type])
@@ -110,14 +109,17 @@ class Owned:
                 return line
         return None
 
-    def unused(self):
-        """Lines that explain nothing, and fields of them that do not."""
-        for line, _, fields in self.entries:
+    def unused(self, bases, fields):
+        """Lines that explain nothing though there are such types; and their fields that do
+        not, if `fields`."""
+        for line, types, names in self.entries:
+            if types != ["*"] and not any(t in bases for t in types):
+                continue
             seen = {label for used, label in self.used if used == line}
             if not seen:
                 yield line
-            elif "*" not in fields:
-                yield from (f"{field} of: {line}" for field in fields - seen)
+            elif fields and "*" not in names:
+                yield from (f"{name} of: {line}" for name in sorted(names - seen))
 
 
 def number_of(version):
@@ -134,7 +136,10 @@ class Difference:
         for addr, told in truth.objects.items():
             self.compare(addr, told)
         self.compare_refcounts()
-        figures = self.figures
+        self.count_all()
+
+    def count_all(self):
+        truth, figures = self.truth, self.figures
         figures["objects"] = (len(truth.objects) - self.count("not found")
                               - self.count("of another type"), len(truth.objects))
         edges = sum(len(o.edges) for o in truth.objects.values())
@@ -203,19 +208,12 @@ class Difference:
         for addr, o in self.read.objects.items():
             if addr not in self.read.unreached:
                 held.update(to for to, _ in self.edges_of(o))
-        self.held = held
         for addr, n in held.items():
             o = self.read.objects.get(addr)
             if o and o.refcount != -1 and n > o.refcount:
                 self.note("held too often", f"{o.type}", addr)
             elif not o:
                 self.note("no object", hex(addr), addr)
-
-    def holders(self, addr):
-        for at, o in self.read.objects.items():
-            for to, label in self.edges_of(o):
-                if to == addr:
-                    yield at, o.type, self.read.label(label)
 
     def summary(self):
         parts = [f"{name} {a}/{b} ({100 * a / b:.3f} %)"
@@ -232,12 +230,12 @@ class Difference:
 
 def main():
     truth, read = Truth(sys.argv[1]), Read(sys.argv[2])
-    owned = Owned(sys.argv[3] if len(sys.argv) > 3 else "/dev/null", (3, 11))
+    owned = Owned(sys.argv[3] if len(sys.argv) > 3 else "/dev/null", number_of(sys.argv[4] if len(sys.argv) > 4 else "3.11"))
     difference = Difference(truth, read, owned)
     print(difference.summary())
     print("\n".join(read.other))
     print("\n".join(difference.report(60)))
-    for line in owned.unused():
+    for line in owned.unused(truth.bases, True):
         print("unused:", line)
 
 

@@ -459,7 +459,7 @@ extern const struct cpy_rules cpy_dict_rules[], cpy_set_rules[], cpy_sequence_ru
 	cpy_iterator_rules[], cpy_misc_rules[], cpy_frame_rules[];
 extern const struct cpy_rules cpy_collections_rules[], cpy_itertools_rules[],
 	cpy_io_rules[], cpy_concurrency_rules[], cpy_datetime_rules[],
-	cpy_decimal_rules[], cpy_library_rules[], cpy_ctypes_rules[],
+	cpy_decimal_rules[], cpy_library_rules[], cpy_system_rules[], cpy_ctypes_rules[],
 	cpy_elementtree_rules[], cpy_pickle_rules[], cpy_numpy_rules[];
 
 /* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */

@@ -40,14 +40,15 @@ enum {
 };
 
 static const struct cpy_rules *const rule_tables[] = {
-	cpy_dict_rules,        cpy_set_rules,         cpy_sequence_rules,
-	cpy_text_rules,        cpy_bytes_rules,       cpy_number_rules,
-	cpy_function_rules,    cpy_typeobject_rules,  cpy_module_rules,
-	cpy_exception_rules,   cpy_iterator_rules,    cpy_misc_rules,
-	cpy_frame_rules,       cpy_collections_rules, cpy_itertools_rules,
-	cpy_io_rules,          cpy_concurrency_rules, cpy_datetime_rules,
-	cpy_decimal_rules,     cpy_library_rules,     cpy_ctypes_rules,
-	cpy_elementtree_rules, cpy_pickle_rules,      cpy_numpy_rules,
+	cpy_dict_rules,      cpy_set_rules,         cpy_sequence_rules,
+	cpy_text_rules,      cpy_bytes_rules,       cpy_number_rules,
+	cpy_function_rules,  cpy_typeobject_rules,  cpy_module_rules,
+	cpy_exception_rules, cpy_iterator_rules,    cpy_misc_rules,
+	cpy_frame_rules,     cpy_collections_rules, cpy_itertools_rules,
+	cpy_io_rules,        cpy_concurrency_rules, cpy_datetime_rules,
+	cpy_decimal_rules,   cpy_library_rules,     cpy_system_rules,
+	cpy_ctypes_rules,    cpy_elementtree_rules, cpy_pickle_rules,
+	cpy_numpy_rules,
 };
 
 const struct cpy_rules *cpy_rules_of(struct str name)
