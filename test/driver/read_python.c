@@ -187,7 +187,7 @@ static bool run(pid_t pid, bool values, struct model *m, struct err *e)
 	places = o.quiet_context = python_locate(running, &modules, m);
 	ok = places ? mem_open_live(pid, &o, &mem, e)
 		    : fail(e, ERR_PROCESS, "there is no Python in it");
-	ok = ok && python_open(mem, places, &modules, m, &py, e);
+	ok = ok && python_open(mem, places, m, &py, e);
 	if (ok)
 		read_all(py, values);
 	python_free(py);
