@@ -198,7 +198,9 @@ static uint32_t row_add(struct tree *t, uint32_t d, uint32_t parent, uint32_t de
 	return (uint32_t)t->n++;
 }
 
-/* In order, with a stack of our own: targets make chains of any length. */
+/* In order, with a stack of our own: targets make chains of any length. Each node hangs on
+ * one other, so there are no more rows than nodes and groups; but a file may say that two
+ * hang on each other. */
 static void rows_build(struct tree *t)
 {
 	struct open {
@@ -206,10 +208,11 @@ static void rows_build(struct tree *t)
 	} *stack = xcalloc(1, sizeof(*stack));
 	size_t n = 1, cap = 1;
 	uint32_t nfirst = (uint32_t)t->nfirst;
+	size_t most = node_count(t->nodes.m) + t->nodes.m->groups.n;
 
 	t->first_shown = shown_of(t, TOP, 0, nfirst);
 	stack[0] = (struct open){ TOP, NO_ROW, 0, 0, t->first_shown };
-	while (n > 0) {
+	while (n > 0 && t->n < most) {
 		struct open *o = &stack[n - 1];
 		uint32_t ignored, row;
 

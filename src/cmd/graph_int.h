@@ -34,10 +34,10 @@ void node_show(const struct model *m, uint32_t node, struct buf *out);
 /* And what it says: "dict {'user:17': ...}"; of what has no kind its size. */
 void node_describe(const struct model *m, uint32_t node, struct buf *out);
 
-/* Does the model know what is retained? */
+/* Does the model know who refers to whom, and what is retained? */
 static inline bool has_retained(const struct model *m)
 {
-	return m->dominators.n > 0;
+	return m->dominators.n > 0 && m->edge_first.n > 0;
 }
 
 uint64_t node_retained(const struct model *m, uint32_t node); /* 0: not known */
