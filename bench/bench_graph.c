@@ -6,7 +6,7 @@
  *
  *	random    each node leads to two near ones; one edge in 16 goes anywhere
  *	far       each node leads to a near one, and to one anywhere
- *	objects   instances with dicts with values, some of them shared, in chains of lists
+ *	objects   instances with dicts with values, some of them shared, in lists
  *	list      one list as long as there are nodes, each also held by the next but one
  *	shared    one list, of which each element has a value that a dict holds, too
  *	ladder    two lists, crossing at every step
@@ -61,6 +61,8 @@ static void shape_far(struct graph *g, uint32_t i)
 	edge(g, next_random(g));
 }
 
+enum { LIST = 8192 }; /* nodes of a list with its elements */
+
 /* Of 8 nodes: a list's element, its dict, five values, and one that is shared. */
 static void shape_objects(struct graph *g, uint32_t i)
 {
@@ -68,7 +70,7 @@ static void shape_objects(struct graph *g, uint32_t i)
 
 	if (i % 8 == 0) {
 		edge(g, i + 1);
-		edge(g, i % 8192 ? i + 8 : next_random(g) & ~8191u);
+		edge(g, (i + 8) % LIST ? i + 8 : next_random(g) / LIST * LIST);
 		edge(g, 7);
 	} else if (i % 8 == 1) {
 		for (uint32_t k = 2; k < 8; k++)
@@ -157,6 +159,8 @@ static struct model *make(const struct shape *s, uint32_t n)
 	}
 	for (uint32_t i = 0; i < 100; i++)
 		add_root(m, 2 + i % 3, s->add == shape_random ? next_random(&g) % n : i);
+	for (uint32_t i = 0; i < n && s->add == shape_objects; i += LIST)
+		add_root(m, 2 + i / LIST % 3, i);
 	add_root(m, 4, n - 1);
 	return m;
 }

@@ -61,7 +61,8 @@ def main():
         return
     print(f"\nbeside igraph {igraph.__version__}, {PEER_MILLIONS} million nodes "
           "(its dominators; ours with retained sizes)")
-    print(f"{'shape':8} {'ours':>8} {'igraph':>8} {'ratio':>7} {'compared':>9} {'different':>9}", flush=True)
+    print(f"{'shape':8} {'ours':>8} {'igraph':>8} {'ratio':>7} {'compared':>9} {'different':>9}",
+          flush=True)
     own = own_seconds()
     for shape in PEER_SHAPES:
         beside_igraph(shape, own[shape])
