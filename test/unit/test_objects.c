@@ -233,11 +233,13 @@ static void footprints_count_each_block_once(void **state)
 	struct fake_object *list, *big, *array, *other;
 	struct object_walk *w;
 	uint64_t sum = 0;
-	size_t big_block, items_block, free_block, shared_block;
+	taddr embedded;
+	size_t big_block, items_block, free_block, shared_block, others_block;
 
 	(void)state;
 	big_block = add_block(m, 0x600010, 1016, BLOCK_USED);
 	items_block = add_block(m, 0x601010, 5000000000, BLOCK_USED);
+	others_block = add_block(m, 0x200000010, 248, BLOCK_USED);
 	shared_block = add_block(m, 0x700000010, 56, BLOCK_USED);
 	free_block = add_block(m, 0x700001010, 56, BLOCK_BIN);
 	add_block(m, 0x700002010, POOL_BYTES + 64, BLOCK_USED);
@@ -251,7 +253,9 @@ static void footprints_count_each_block_once(void **state)
 	big = add_object(py, 0x600020, 16, 1000);
 	add_object(py, 0x600100, 0, 24); /* inside of big's block: embedded */
 	add_object(py, 0x700001010, 0, 40);
+	embedded = add_object(py, 0x200000030, 0, 24)->addr;
 	add_edge(list, big->addr, LABEL_ITEM);
+	add_edge(list, embedded, LABEL_ITEM);
 	add_edge(list, 0x700001010, LABEL_ITEM); /* freed: torn */
 	add_part(list, 0x601010, 5000000000);
 	add_part(list, block_at(s, 7), 90);
@@ -260,13 +264,15 @@ static void footprints_count_each_block_once(void **state)
 	add_part(other, block_at(s, 7), 90);
 	add_part(other, 0x900000000, 5000);
 	w = build(py, m);
-	assert_int_equal(m->objects.n, 4);
+	assert_int_equal(m->objects.n, 5);
+	assert_int_equal(m->blocks.owner[others_block], 0);
+	assert_int_equal(node_footprint(m, row_at(m, embedded)), 0);
 	assert_int_equal(m->blocks.owner[big_block], row_at(m, big->addr) + 1);
 	assert_int_equal(m->blocks.owner[items_block], row_at(m, list->addr) + 1);
 	assert_int_equal(m->blocks.owner[shared_block], row_at(m, array->addr) + 1);
 	assert_int_equal(m->blocks.owner[free_block], 0);
-	assert_int_equal(m->blocks.owner[4], BLOCK_IS_POOL);
-	assert_int_equal(m->pools.block[0], 5);
+	assert_int_equal(m->blocks.owner[5], BLOCK_IS_POOL);
+	assert_int_equal(m->pools.block[0], 6);
 	assert_int_equal(m->large.n, 1);
 	assert_int_equal(node_footprint(m, row_at(m, list->addr)), 5000000008 + 96 + 96);
 	assert_int_equal(node_size(m, row_at(m, list->addr)), 96);
