@@ -267,6 +267,11 @@ static void counts_are_not_believed(void **state)
 
 		for (size_t k = 0; k < countof(large); k++) {
 			fake_py_set(&fake, list + 16, large[k]);
+			fake_py_set(&fake, list + l->list_allocated, 3);
+			fake_py_open(&fake);
+			assert_true(read_it(list));
+			assert_int_equal(told.n, 3);
+			fake_py_close(&fake);
 			fake_py_set(&fake, list + l->list_allocated, large[k]);
 			fake_py_set(&fake, tuple + 16, large[k]);
 			fake_py_set(&fake, set + 32, large[k] - 1);
@@ -316,10 +321,14 @@ static void what_is_no_object_is_refused(void **state)
 	EACH_VERSION(v)
 	{
 		taddr dead = fake_py_text(&fake, "a"), odd = fake_py_text(&fake, "b");
+		taddr many = fake_py_text(&fake, "c");
 
+		fake_py_set(&fake, many, (uint64_t)1 << 32);
 		fake_py_set(&fake, dead, 0);
 		fake_py_set(&fake, odd, fake.type); /* an address where the count is */
 		fake_py_open(&fake);
+		assert_true(read_it(many));
+		assert_true(object.refcount > 1000000); /* not its lower half, 0 */
 		assert_false(read_it(dead));
 		assert_false(read_it(odd));
 		assert_false(read_it(FAKE_PY_BASE + FAKE_PY_SIZE - 8));

@@ -259,7 +259,9 @@ static bool refcount_read(const struct cpy_layout *l, const struct cpy_type *t,
 {
 	if (count == 0 || count >> 40)
 		return false;
-	*refcount = is_immortal(l, t, count) ? PYTHON_IMMORTAL : (uint32_t)count;
+	*refcount = (uint32_t)min_u64(count, PYTHON_IMMORTAL - 1);
+	if (is_immortal(l, t, count))
+		*refcount = PYTHON_IMMORTAL;
 	return true;
 }
 
