@@ -3,7 +3,8 @@
 # The heap fixtures in other Debian releases, with their own glibc, looked into from here;
 # and our layout tables against the debug information of each of these glibcs.
 #
-#   test/matrix/run.sh [ROOT...]     all roots of the table below without arguments
+#   test/matrix/run.sh [ROOT...]     all roots of the table below without arguments, and
+#                                    CPython's graph in each Python there is (ROOT `python`)
 #
 # Needs root, mmdebstrap, gdb, and the package mirror that apt is configured with. Roots
 # are kept in ${XDG_CACHE_HOME:-~/.cache}/heapsift-roots, about 400 MB each.
@@ -110,14 +111,7 @@ start()
 		env "${environment[@]}" "/tmp/heapsift/$program" /tmp/heapsift/truth \
 		"${arguments[@]}" >"$work/out" 2>"$work/err" &
 	launcher=$!
-	for _ in $(seq 300); do
-		target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
-		! grep -q ready "$work/out" || return 0
-		sleep 0.1
-	done
-	echo "  $program did not get ready" >&2
-	cat "$work/err" >&2
-	return 1
+	wait_ready "$launcher" 2
 }
 
 run_variant()
@@ -138,6 +132,73 @@ run_variant()
 }
 
 # Where the debug information of a root's libc, or of a file, is.
+# The graph of one Python: NAME ROOT PROGRAM; ROOT is empty for one of this machine.
+run_python()
+{
+	local name=$1 dir=$2 program=$3 launcher files=$2/tmp/heapsift version line
+	local inside=(env) fixtures=$top/test/fixture
+
+	if [ -n "$dir" ]; then
+		mkdir -p "$files"
+		cp "$fixtures"/python_{mixed,truth,core_objects,library_objects}.py "$files"
+		inside=(unshare --mount --pid --fork --kill-child --mount-proc="$dir/proc"
+			chroot "$dir")
+		fixtures=/tmp/heapsift
+	else
+		files=$work
+	fi
+	version=$("${inside[@]}" "$program" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	rm -f "$files/truth"
+	"${inside[@]}" "$program" "$fixtures/python_mixed.py" "${files#"$dir"}/truth" \
+		>"$work/out" 2>"$work/err" &
+	launcher=$!
+	wait_ready "$launcher" "${#inside[@]}" || return 1
+	"$build/driver/read_python" "$target" >"$work/walk"
+	kill -9 "$target"
+	wait 2>/dev/null || true
+	target=
+	if line=$(python3 "$top/test/e2e/python_compare.py" "$files/truth" "$work/walk" \
+		"$top/test/e2e/owned_untraversed.txt" "$version"); then
+		printf '  %-13s ok  %s\n' "$name" "$line"
+	else
+		printf '  %-13s WRONG  %s\n' "$name" "$line"
+		failed=1
+	fi
+}
+
+# Waits until the target of this launcher, its child or (one word before it) itself, says
+# that it is ready; its process id is in $target then.
+wait_ready()
+{
+	local launcher=$1 words=$2
+	for _ in $(seq 300); do
+		target=$launcher
+		[ "$words" -eq 1 ] ||
+			target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
+		! grep -q ready "$work/out" || return 0
+		sleep 0.1
+	done
+	echo "  the target did not get ready" >&2
+	cat "$work/err" >&2
+	return 1
+}
+
+run_pythons()
+{
+	local python dir=$cache/trixie
+
+	echo "CPython, objects against its own word:"
+	run_python "this machine's" "" /usr/bin/python3
+	for python in "$HOME"/.pyenv/versions/3.{11,13}.*/bin/python3; do
+		[ ! -x "$python" ] || run_python "$(basename "${python%/bin/*}")" "" "$python"
+	done
+	bootstrap trixie trixie trixie || { echo "NOT RUN: trixie's Python"; failed=1; return; }
+	[ -x "$dir/usr/bin/python3" ] || chroot "$dir" sh -c \
+		'apt-get -qq update && apt-get -qqy install --no-install-recommends python3' \
+		>"$work/bootstrap" 2>&1 || { tail -5 "$work/bootstrap" >&2; failed=1; return; }
+	run_python "trixie's" "$dir" /usr/bin/python3
+}
+
 debug_file()
 {
 	local file=${2:-$1/usr/lib/x86_64-linux-gnu/libc.so.6} id
@@ -176,6 +237,8 @@ while read -r name suite libc; do
 	libcs+=("$name=$(debug_file "$cache/$name")")
 done <<<"$roots"
 if [ -e "$(debug_file "")" ]; then libcs+=("here=$(debug_file "")"); fi
+
+if [ $# -eq 0 ] || [[ " $* " == *" python "* ]]; then run_pythons; fi
 
 echo "layouts, against debug information:"
 "$build/driver/print_layouts" >"$work/table"

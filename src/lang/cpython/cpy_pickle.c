@@ -15,22 +15,28 @@ enum {
 	BYTES_HEAD = 33,
 };
 
-static const struct cpy_field_rule pickler_fields[] = {
-	{ .name = "persistent_id", .offset = 24 },
-	{ .name = "dispatch_table", .offset = 40, .to = 0x30d },
-	{ .name = "reducer_override", .offset = 48, .to = 0x30d },
-	{ .name = "write", .offset = 56, .to = 0x30d },
-	{ .name = "output_buffer", .offset = 64, .to = 0x30d },
-	{ .name = "fast_memo", .offset = 136, .to = 0x30d },
-	{ .name = "buffer_callback", .offset = 144, .to = 0x30d },
-	{ .name = "dispatch_table", .offset = 32, .from = 0x30d },
-	{ .name = "reducer_override", .offset = 40, .from = 0x30d },
-	{ .name = "write", .offset = 48, .from = 0x30d },
-	{ .name = "output_buffer", .offset = 56, .from = 0x30d },
-	{ .name = "fast_memo", .offset = 128, .from = 0x30d },
-	{ .name = "buffer_callback", .offset = 136, .from = 0x30d },
-	{ 0 },
+/* 3.13.0 has one word less before these than all others have; its struct shows it. */
+enum {
+	PICKLER_BYTES = 152,
+	UNPICKLER_BYTES = 272,
+	PERSISTENT = 24,
+	DISPATCH_TABLE = 40,
+	REDUCER_OVERRIDE = 48,
+	WRITE = 56,
+	OUTPUT_BUFFER = 64,
+	FAST_MEMO = 136,
+	BUFFER_CALLBACK = 144,
 };
+
+struct place {
+	const char *name;
+	uint32_t offset;
+};
+
+static taddr place_of(const struct cpy_type *t, uint64_t whole, taddr at, uint32_t offset)
+{
+	return at + offset - (t->native->basicsize < whole ? 8 : 0);
+}
 
 static void pickler_read(struct python_reader *r, const struct cpy_type *t, taddr at,
 			 const struct python_sink *sink)
@@ -38,8 +44,18 @@ static void pickler_read(struct python_reader *r, const struct cpy_type *t, tadd
 	taddr table = cpy_word_or_0(r, at + MEMO), entries;
 	uint64_t n = cpy_word_or_0(r, table + TABLE_ALLOCATED);
 	uint16_t label = cpy_field(r->py, "memo");
+	static const struct place places[] = {
+		{ "dispatch_table", DISPATCH_TABLE },
+		{ "reducer_override", REDUCER_OVERRIDE },
+		{ "write", WRITE },
+		{ "output_buffer", OUTPUT_BUFFER },
+		{ "fast_memo", FAST_MEMO },
+		{ "buffer_callback", BUFFER_CALLBACK },
+	};
 
-	(void)t;
+	for (size_t i = 0; i < countof(places); i++)
+		cpy_edge_field(r, sink, place_of(t, PICKLER_BYTES, at, places[i].offset),
+			       places[i].name);
 	if (!cpy_may_be_address(table))
 		return;
 	cpy_part(r, sink, table, TABLE_BYTES, "memo");
@@ -52,7 +68,7 @@ static void pickler_read(struct python_reader *r, const struct cpy_type *t, tadd
 static uint64_t pickler_size(struct python_reader *r, const struct cpy_type *t, taddr at)
 {
 	taddr table = cpy_word_or_0(r, at + MEMO);
-	taddr output = cpy_word_or_0(r, at + (r->layout->version < 0x30d ? 64 : 56));
+	taddr output = cpy_word_or_0(r, place_of(t, PICKLER_BYTES, at, OUTPUT_BUFFER));
 	uint64_t size = t->basicsize;
 
 	if (table)
@@ -63,37 +79,37 @@ static uint64_t pickler_size(struct python_reader *r, const struct cpy_type *t, 
 	return size;
 }
 
-/* UnpicklerObject; the second row from 3.13 */
-static const struct cpy_field_rule unpickler_fields[] = {
-	{ .name = "stack", .offset = 16 },
-	{ .name = "persistent_load", .offset = 48 },
-	{ .name = "buffer", .offset = 72, .to = 0x30d },
-	{ .name = "read", .offset = 184, .to = 0x30d },
-	{ .name = "readinto", .offset = 192, .to = 0x30d },
-	{ .name = "readline", .offset = 200, .to = 0x30d },
-	{ .name = "peek", .offset = 208, .to = 0x30d },
-	{ .name = "buffers", .offset = 216, .to = 0x30d },
-	{ .name = "buffer", .offset = 64, .from = 0x30d },
-	{ .name = "read", .offset = 176, .from = 0x30d },
-	{ .name = "readinto", .offset = 184, .from = 0x30d },
-	{ .name = "readline", .offset = 192, .from = 0x30d },
-	{ .name = "peek", .offset = 200, .from = 0x30d },
-	{ .name = "buffers", .offset = 208, .from = 0x30d },
+static const struct cpy_field_rule pickler_fields[] = {
+	{ .name = "persistent_id", .offset = PERSISTENT },
 	{ 0 },
 };
+
+/* UnpicklerObject */
 enum {
 	UNPICKLER_MEMO = 24,
 	UNPICKLER_MEMO_SIZE = 32,
-	INPUT_LINE = 144, /* these up to 3.12, and 8 less from 3.13 */
-	ENCODING = 216,
-	ERRORS = 224,
-	MARKS = 232,
-	MARKS_SIZE = 248,
+	BUFFER = 72,
+	INPUT_LINE = 152,
+	READ = 184,
+	READINTO = 192,
+	READLINE = 200,
+	PEEK = 208,
+	BUFFERS = 216,
+	ENCODING = 224,
+	ERRORS = 232,
+	MARKS = 240,
+	MARKS_SIZE = 256,
 };
 
-static taddr unpickler_place(const struct python_reader *r, taddr at, uint32_t offset)
+static const struct cpy_field_rule unpickler_fields[] = {
+	{ .name = "stack", .offset = 16 },
+	{ .name = "persistent_load", .offset = 48 },
+	{ 0 },
+};
+
+static taddr unpickler_place(const struct cpy_type *t, taddr at, uint32_t offset)
 {
-	return at + offset + (r->layout->version < 0x30d ? 8 : 0);
+	return place_of(t, UNPICKLER_BYTES, at, offset);
 }
 
 static void unpickler_read(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -101,15 +117,21 @@ static void unpickler_read(struct python_reader *r, const struct cpy_type *t, ta
 {
 	uint64_t n = cpy_word_or_0(r, at + UNPICKLER_MEMO_SIZE);
 	taddr memo = cpy_array_part(r, sink, at + UNPICKLER_MEMO, &n, 8, "memo");
-	uint64_t marks = cpy_word_or_0(r, unpickler_place(r, at, MARKS_SIZE));
+	uint64_t marks = cpy_word_or_0(r, unpickler_place(t, at, MARKS_SIZE));
+	static const struct place places[] = {
+		{ "buffer", BUFFER },     { "read", READ }, { "readinto", READINTO },
+		{ "readline", READLINE }, { "peek", PEEK }, { "buffers", BUFFERS },
+	};
 
-	(void)t;
+	for (size_t i = 0; i < countof(places); i++)
+		cpy_edge_field(r, sink, unpickler_place(t, at, places[i].offset),
+			       places[i].name);
 	if (memo)
 		cpy_words_edges(r, memo, n, cpy_field(r->py, "memo"), sink);
-	cpy_array_part(r, sink, unpickler_place(r, at, MARKS), &marks, 8, "marks");
-	cpy_string_part(r, sink, unpickler_place(r, at, INPUT_LINE), "input_line");
-	cpy_string_part(r, sink, unpickler_place(r, at, ENCODING), "encoding");
-	cpy_string_part(r, sink, unpickler_place(r, at, ERRORS), "errors");
+	cpy_array_part(r, sink, unpickler_place(t, at, MARKS), &marks, 8, "marks");
+	cpy_string_part(r, sink, unpickler_place(t, at, INPUT_LINE), "input_line");
+	cpy_string_part(r, sink, unpickler_place(t, at, ENCODING), "encoding");
+	cpy_string_part(r, sink, unpickler_place(t, at, ERRORS), "errors");
 }
 
 /* _pickle_Unpickler___sizeof__ */
@@ -120,11 +142,11 @@ static uint64_t unpickler_size(struct python_reader *r, const struct cpy_type *t
 
 	if (cpy_word_or_0(r, at + UNPICKLER_MEMO))
 		size += 8 * cpy_word_or_0(r, at + UNPICKLER_MEMO_SIZE);
-	if (cpy_word_or_0(r, unpickler_place(r, at, MARKS)))
-		size += 8 * cpy_word_or_0(r, unpickler_place(r, at, MARKS_SIZE));
-	return size + cpy_string_size(r, unpickler_place(r, at, INPUT_LINE)) +
-	       cpy_string_size(r, unpickler_place(r, at, ENCODING)) +
-	       cpy_string_size(r, unpickler_place(r, at, ERRORS));
+	if (cpy_word_or_0(r, unpickler_place(t, at, MARKS)))
+		size += 8 * cpy_word_or_0(r, unpickler_place(t, at, MARKS_SIZE));
+	return size + cpy_string_size(r, unpickler_place(t, at, INPUT_LINE)) +
+	       cpy_string_size(r, unpickler_place(t, at, ENCODING)) +
+	       cpy_string_size(r, unpickler_place(t, at, ERRORS));
 }
 
 /* Pdata: an unpickler's stack */
