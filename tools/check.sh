@@ -59,7 +59,7 @@ shell() {
 
 spelling() {
 	sources '\.(c|h|cc|py|sh|md|scd|txt)$|^Makefile$' |
-		xargs -r codespell --ignore-words tools/codespell-ignore
+		xargs -r codespell --ignore-words tools/codespell-ignore --skip "*/narrow-*"
 }
 
 man_pages() {
