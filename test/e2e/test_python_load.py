@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# ctest: serial timeout=400 not-asan
+"""A CPython service under full load, 200 snapshots: each is an answer, says when it was not
+quiet or is torn, and the service is late by its pause only."""
+import os
+import statistics
+
+from conftest import ROOT
+
+PYTHON = os.environ.get("TEST_PYTHON", "/usr/bin/python3")
+SNAPSHOTS = int(os.environ.get("TEST_SNAPSHOTS", "200"))
+
+
+def gap(target):
+    """The longest time between two turns of the service since the last call, ms."""
+    target.tell("gap")
+    return int(target.line().split()[1]) / 1000
+
+
+def test_snapshots_of_a_service_under_load(start, heapsift):
+    target = start(PYTHON, ROOT / "test/fixture/python_service.py")
+    usual = []
+    for _ in range(40):
+        gap(target)
+        heapsift("version")
+        usual.append(gap(target))
+    late, torn, restless = [], 0, 0
+    for n in range(SNAPSHOTS):
+        gap(target)
+        answer = heapsift("top", target.pid, "--json").json()
+        late.append(gap(target) - answer["target"]["pause_ms"])
+        kinds = {row["kind"]: row["count"] for row in answer["rows"]}
+        assert kinds["__main__.Order"] > 30_000 and kinds["dict"] > 30_000, n
+        notes = [f for f in answer["findings"] if f["severity"] == "note"]
+        damages = [f for f in answer["findings"] if f["severity"] != "note"]
+        restless += any("middle of" in f["text"] or "inside malloc" in f["text"] for f in notes)
+        torn += bool(damages)
+        assert all(f["where"] and f["text"] for f in damages), damages
+        assert target.is_alive()
+    print(f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; service late by "
+          f"{statistics.median(late):.1f} ms beyond the pause, usually {statistics.median(usual):.1f}")
+    # Beside its pause a snapshot takes processor time from a service that wants both cores,
+    # as any other program does.
+    assert statistics.median(late) < statistics.median(usual) + 25
+    assert torn <= restless
