@@ -54,7 +54,7 @@ analyzer() {
 
 shell() {
 	sources '^(tools|demo|test|bench|\.ci)/' | xargs -r grep -lE '^#!.*\b(ba|da)?sh$' |
-		xargs -r shellcheck
+		xargs -r shellcheck -x
 }
 
 spelling() {

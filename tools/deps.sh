@@ -6,8 +6,8 @@ set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
 	libiberty-dev)
-demo=("${build[@]}" g++)
-check=("${demo[@]}" libcmocka-dev python3 python3-pytest clang clang-format clang-tidy
+demo=("${build[@]}" g++ python3 python3-django)
+check=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy clang clang-format clang-tidy
 	binutils shellcheck codespell mandoc procps musl gdb)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
 bench=("${demo[@]}" gdb python3 python3-igraph)
