@@ -11,7 +11,7 @@ all:
 deps: ## installs with apt what is missing for every target below
 	@tools/deps.sh all
 
-demo: ## builds, then shows heapsift looking into a live C++ server
+demo: ## builds, then shows heapsift looking into a live services, in C++ and in Python
 	@demo/run.sh
 
 check: ## all that must hold before a change lands: what .ci/run calls
