@@ -131,13 +131,15 @@ static void add_members(struct python_reader *r, const struct cpy_raw_type *raw,
 	}
 }
 
-static void add_fields(struct python_reader *r, const struct cpy_rules *rules,
-		       struct slots *s)
+/* What lies beyond the struct is none of its fields: a foreign type has the same name. */
+static void add_fields(struct python_reader *r, const struct cpy_type *t,
+		       const struct cpy_rules *rules, struct slots *s)
 {
 	uint32_t version = r->layout->version;
 
 	for (const struct cpy_field_rule *f = rules->fields; f && f->name; f++)
-		if (version >= f->from && (f->to == 0 || version < f->to))
+		if (version >= f->from && (f->to == 0 || version < f->to) &&
+		    f->offset + sizeof(taddr) <= t->basicsize)
 			slots_add(s, f->offset,
 				  cpy_label(r->py, f->weak ? LABEL_WEAK : LABEL_FIELD,
 					    str_of(f->name)));
@@ -190,7 +192,7 @@ static void add_own_level(struct python_reader *r, const struct cpy_raw_type *ra
 		t->native = t;
 	if (rules) {
 		follow_rules(t, rules, s);
-		add_fields(r, rules, s);
+		add_fields(r, t, rules, s);
 		return;
 	}
 	if (t->base && t->base->itemsize && t->flags & CPY_TUPLE_SUBCLASS) {
