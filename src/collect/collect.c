@@ -207,6 +207,14 @@ static void note_snapshot(struct collection *c)
 			       what_is_not_quiet(c), c->mem->attempts);
 }
 
+/* The target runs again and may want all cores: it goes first. Threads to come inherit
+ * this; where we may not be nicer, we are not. */
+static void let_target_go_first(const struct mem *m)
+{
+	if (m->mode == MODE_FORK)
+		(void)!nice(10);
+}
+
 static bool collect_snapshot(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
@@ -217,6 +225,7 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 
 	if (!take_snapshot(c, e))
 		return false;
+	let_target_go_first(c->mem);
 	ok = scan_target(c, &s, e);
 	if (wants_bytes(c))
 		copy_bytes(c->mem, c->options->bytes, c->model);

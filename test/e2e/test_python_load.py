@@ -4,6 +4,7 @@
 quiet or is torn, and the service is late by its pause only."""
 import os
 import statistics
+import time
 
 from conftest import ROOT
 
@@ -19,16 +20,15 @@ def gap(target):
 
 def test_snapshots_of_a_service_under_load(start, heapsift):
     target = start(PYTHON, ROOT / "test/fixture/python_service.py")
-    usual = []
-    for _ in range(40):
-        gap(target)
-        heapsift("version")
-        usual.append(gap(target))
-    late, torn, restless = [], 0, 0
+    late, usual, torn, restless = [], [], 0, 0
     for n in range(SNAPSHOTS):
         gap(target)
+        began = time.monotonic()
         answer = heapsift("top", target.pid, "--json").json()
+        took = time.monotonic() - began
         late.append(gap(target) - answer["target"]["pause_ms"])
+        time.sleep(took)
+        usual.append(gap(target))
         kinds = {row["kind"]: row["count"] for row in answer["rows"]}
         assert kinds["__main__.Order"] > 30_000 and kinds["dict"] > 30_000, n
         notes = [f for f in answer["findings"] if f["severity"] == "note"]
@@ -37,9 +37,10 @@ def test_snapshots_of_a_service_under_load(start, heapsift):
         torn += bool(damages)
         assert all(f["where"] and f["text"] for f in damages), damages
         assert target.is_alive()
-    print(f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; service late by "
-          f"{statistics.median(late):.1f} ms beyond the pause, usually {statistics.median(usual):.1f}")
-    # Beside its pause a snapshot takes processor time from a service that wants both cores,
-    # as any other program does.
-    assert statistics.median(late) < statistics.median(usual) + 25
+    print(f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; the service's longest gap was "
+          f"{statistics.median(late):.1f} ms beside the pause, {statistics.median(usual):.1f} ms "
+          "in as much time without a snapshot (medians)")
+    # What a snapshot takes beside its pause is processor time and copies of pages that the
+    # service writes to while the fork lives.
+    assert statistics.median(late) < 2 * statistics.median(usual) + 30
     assert torn <= restless
