@@ -136,7 +136,7 @@ MOSTLY = {"referents": 0.999, "refcounts": 0.999}
 # Types of which not every reference is known: what C code keeps for a module or capsule,
 # and structs that Cython made up. (3.11's PyCPointerType tells of the type it points to.)
 IN_PART = ("module", "PyCapsule", "numpy.ufunc", "numpy.random.", "_ctypes.PyCPointerType",
-           "cython_function_or_method")
+           "cython_function_or_method", "_cython_")
 
 
 class Difference:

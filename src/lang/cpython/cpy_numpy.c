@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * numpy 1.x (numpy 1.24 ndarraytypes.h, arrayscalars.h). The collector does not look at
+ * numpy (1.24 and 2.2 ndarraytypes.h, arrayscalars.h; the size of a dtype tells which). The collector does not look at
  * arrays, so nothing but this tells what an array of objects holds. An array owns its data
  * (OWNDATA) or what it is a view of (base); shape and strides are one block.
  */
@@ -19,7 +19,12 @@ enum {
 };
 
 /* PyArray_Descr */
-enum { DESCR_FLAGS = 27, DESCR_TYPE = 28, DESCR_SIZE = 32, SUBARRAY = 40 };
+enum { DESCR_TYPE = 28, DESCR_1_BYTES = 96, DESCR_2_LEGACY_BYTES = 120 };
+struct descr_layout {
+	uint32_t flags, size, metadata, subarray, fields, names;
+};
+static const struct descr_layout descr_1 = { 27, 32, 72, 40, 48, 56 };
+static const struct descr_layout descr_2 = { 32, 40, 56, 88, 96, 104 };
 enum { ITEM_REFCOUNT = 1, TYPE_OBJECT = 17, SUBARRAY_BYTES = 16 };
 
 static const struct cpy_field_rule array_fields[] = {
@@ -28,6 +33,18 @@ static const struct cpy_field_rule array_fields[] = {
 	{ .name = "mem_handler", .offset = 88 },
 	{ 0 },
 };
+
+static const struct descr_layout *descr_layout_of(struct python_reader *r, taddr descr)
+{
+	const struct cpy_type *t = cpy_type_of(r, descr);
+
+	return t && t->native->basicsize == DESCR_1_BYTES ? &descr_1 : &descr_2;
+}
+
+static uint64_t descr_size(struct python_reader *r, taddr descr)
+{
+	return cpy_u32_or_0(r, descr + descr_layout_of(r, descr)->size);
+}
 
 static uint32_t array_ndim(struct python_reader *r, taddr at)
 {
@@ -39,7 +56,7 @@ static uint32_t array_ndim(struct python_reader *r, taddr at)
 /* Bytes of its data, 0 if it owns none. */
 static uint64_t array_bytes(struct python_reader *r, taddr at)
 {
-	uint64_t bytes = cpy_u32_or_0(r, cpy_word_or_0(r, at + DESCR) + DESCR_SIZE);
+	uint64_t bytes = descr_size(r, cpy_word_or_0(r, at + DESCR));
 	taddr dimensions = cpy_word_or_0(r, at + DIMENSIONS);
 
 	if (!(cpy_u32_or_0(r, at + FLAGS) & OWNDATA))
@@ -59,7 +76,8 @@ static void data_edges(struct python_reader *r, taddr at, taddr data, uint64_t b
 
 	if (cpy_u32_or_0(r, descr + DESCR_TYPE) == TYPE_OBJECT)
 		cpy_words_edges(r, data, bytes / 8, LABEL_ITEM, sink);
-	else if (cpy_read(r, descr + DESCR_FLAGS, &flags, 1) && flags & ITEM_REFCOUNT)
+	else if (cpy_read(r, descr + descr_layout_of(r, descr)->flags, &flags, 1) &&
+		 flags & ITEM_REFCOUNT)
 		cpy_scan(r, sink, data, bytes); /* fields among others */
 }
 
@@ -86,9 +104,6 @@ static uint64_t array_size(struct python_reader *r, const struct cpy_type *t, ta
 
 static const struct cpy_field_rule dtype_fields[] = {
 	{ .name = "typeobj", .offset = 16 },
-	{ .name = "fields", .offset = 48 },
-	{ .name = "names", .offset = 56 },
-	{ .name = "metadata", .offset = 72 },
 	{ 0 },
 };
 
@@ -96,9 +111,15 @@ static const struct cpy_field_rule dtype_fields[] = {
 static void dtype_read(struct python_reader *r, const struct cpy_type *t, taddr at,
 		       const struct python_sink *sink)
 {
-	taddr sub = cpy_word_or_0(r, at + SUBARRAY);
+	const struct descr_layout *l = descr_layout_of(r, at);
+	taddr sub;
 
-	(void)t;
+	cpy_edge_field(r, sink, at + l->metadata, "metadata");
+	if (l == &descr_2 && t->native->basicsize < DESCR_2_LEGACY_BYTES)
+		return;
+	cpy_edge_field(r, sink, at + l->fields, "fields");
+	cpy_edge_field(r, sink, at + l->names, "names");
+	sub = cpy_word_or_0(r, at + l->subarray);
 	if (!cpy_may_be_address(sub))
 		return;
 	cpy_part(r, sink, sub, SUBARRAY_BYTES, "subarray");
@@ -106,10 +127,12 @@ static void dtype_read(struct python_reader *r, const struct cpy_type *t, taddr 
 	cpy_edge_field(r, sink, sub + 8, "shape");
 }
 
-/* PyArray_DTypeMeta, behind PyHeapTypeObject of 3.11 */
+/* PyArray_DTypeMeta, behind PyHeapTypeObject */
 static const struct cpy_field_rule meta_fields[] = {
 	{ .name = "singleton", .offset = 904, .to = 0x30c },
 	{ .name = "scalar_type", .offset = 920, .to = 0x30c },
+	{ .name = "singleton", .offset = 928, .from = 0x30d },
+	{ .name = "scalar_type", .offset = 944, .from = 0x30d },
 	{ 0 },
 };
 
@@ -132,12 +155,12 @@ static uint64_t scalar_size(struct python_reader *r, const struct cpy_type *t, t
 	static const struct {
 		const char *name;
 		uint8_t bytes;
-	} odd[] = { { "numpy.bool_", 1 },      { "numpy.int8", 1 },
-		    { "numpy.uint8", 1 },      { "numpy.int16", 2 },
-		    { "numpy.uint16", 2 },     { "numpy.float16", 2 },
-		    { "numpy.int32", 4 },      { "numpy.uint32", 4 },
-		    { "numpy.float32", 4 },    { "numpy.datetime64", 8 },
-		    { "numpy.timedelta64", 8 } };
+	} odd[] = { { "numpy.bool_", 1 },      { "numpy.bool", 1 },
+		    { "numpy.int8", 1 },       { "numpy.uint8", 1 },
+		    { "numpy.int16", 2 },      { "numpy.uint16", 2 },
+		    { "numpy.float16", 2 },    { "numpy.int32", 4 },
+		    { "numpy.uint32", 4 },     { "numpy.float32", 4 },
+		    { "numpy.datetime64", 8 }, { "numpy.timedelta64", 8 } };
 
 	(void)r;
 	(void)at;
@@ -149,8 +172,7 @@ static uint64_t scalar_size(struct python_reader *r, const struct cpy_type *t, t
 
 static uint64_t void_size(struct python_reader *r, const struct cpy_type *t, taddr at)
 {
-	return t->basicsize +
-	       cpy_u32_or_0(r, cpy_word_or_0(r, at + VOID_DTYPE) + DESCR_SIZE);
+	return t->basicsize + descr_size(r, cpy_word_or_0(r, at + VOID_DTYPE));
 }
 
 /* numpy.bytes_ is a bytes object with one byte more than its basicsize says. */
