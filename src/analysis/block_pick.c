@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analysis/analysis.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 
 static bool is_chosen(enum block_choice choice, unsigned state)
@@ -87,16 +88,8 @@ void block_pick_release(struct block_pick *p)
 /* The last slab whose bits begin at or before word `word`. */
 static size_t slab_of_word(const struct model *m, uint64_t word)
 {
-	size_t low = 0, high = m->slabs.n;
+	size_t low = search_words(m->slabs.bits, m->slabs.n, word);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->slabs.bits[middle] <= word)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low ? low - 1 : 0;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "collect/collect_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 
 static bool is_special(const struct mem_region *r)
@@ -73,16 +74,8 @@ static void build_regions(const struct mem *mem, const struct module_set *module
 
 static size_t region_row_at(const struct model *m, taddr at)
 {
-	size_t low = 0, high = m->regions.n;
+	size_t low = search_words(m->regions.end, m->regions.n, at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->regions.end[middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < m->regions.n && m->regions.start[low] <= at ? low : m->regions.n;
 }
 

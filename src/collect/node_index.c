@@ -6,6 +6,7 @@
  */
 #include "collect/node_index_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 
 enum { GRAIN = INDEX_GRAIN };
@@ -145,16 +146,8 @@ void node_index_release(struct node_index *x)
 
 const struct index_range *node_index_range(const struct node_index *x, taddr at)
 {
-	size_t low = 0, high = x->n;
+	size_t low = search_structs(x->ranges, x->n, end, at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (x->ranges[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < x->n && x->ranges[low].start <= at ? &x->ranges[low] : NULL;
 }
 
@@ -168,16 +161,8 @@ static struct index_hit object_hit(const struct model *m, uint32_t object, taddr
 /* The part that starts in [start, end) says who owns it. */
 static struct index_hit part_hit(const struct model *m, taddr start, taddr end)
 {
-	size_t low = 0, high = m->parts.n;
+	size_t low = search_words_from(m->parts.addr, m->parts.n, start);
 
-	while (low < high) { /* the first part at or behind `start` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->parts.addr[middle] < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == m->parts.n || m->parts.addr[low] >= end)
 		return index_nowhere();
 	return (struct index_hit){ m->parts.owner[low], LABEL_INTERIOR };
@@ -211,16 +196,8 @@ static struct index_hit hit_in_slab(const struct node_index *x, size_t slab, tad
 static struct index_hit hit_in_pool(const struct node_index *x, taddr at)
 {
 	const struct model *m = x->m;
-	size_t low = 0, high = m->pools.n, slab;
+	size_t low = search_words(m->pools.end, m->pools.n, at), slab;
 
-	while (low < high) { /* the first pool that ends behind `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->pools.end[middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == m->pools.n || m->pools.start[low] > at)
 		return index_nowhere();
 	slab = x->slab_of_page[x->first_page[low] +

@@ -11,6 +11,7 @@
  */
 #include "collect/objects_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,16 +170,8 @@ struct other_parts {
 
 static bool is_in_pool(const struct object_walk *w, taddr at)
 {
-	size_t low = 0, high = w->slabs.npools;
+	size_t low = search_structs(w->slabs.pools, w->slabs.npools, end, at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (w->slabs.pools[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < w->slabs.npools && w->slabs.pools[low].start <= at;
 }
 

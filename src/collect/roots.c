@@ -17,6 +17,7 @@
  */
 #include "collect/roots_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,16 +59,8 @@ static void keep_words(struct reading *in, taddr at, const uint8_t *bytes, size_
 /* `at`, or where the next mapping begins: a file may claim data of any size. */
 static taddr next_mapped(const struct mem *m, taddr at)
 {
-	size_t low = 0, high = m->nregions;
+	size_t low = search_structs(m->regions, m->nregions, end, at);
 
-	while (low < high) { /* the first region that ends behind `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->regions[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low < m->nregions ? max_u64(at, m->regions[low].start) : UINT64_MAX;
 }
 
@@ -97,16 +90,8 @@ static void read_piece(struct reading *in, taddr at, taddr end)
 /* All of [at, end) but the cuts. */
 static void read_pieces(struct reading *in, taddr at, taddr end)
 {
-	size_t low = 0, high = in->ncuts;
+	size_t low = search_structs(in->cuts, in->ncuts, end, at);
 
-	while (low < high) { /* the first cut that ends behind `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (in->cuts[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (; low < in->ncuts && in->cuts[low].start < end; low++) {
 		if (in->cuts[low].start > at)
 			read_piece(in, at, in->cuts[low].start);
@@ -270,16 +255,8 @@ static taddr end_of_data(const struct reading *in, const struct module_set *modu
 {
 	const struct scan *s = in->scan;
 	const struct module *mod = module_at(modules, at);
-	size_t low = 0, high = s->nspans;
+	size_t low = search_structs(s->spans, s->nspans, end, at);
 
-	while (low < high) { /* the first span that ends behind `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (s->spans[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low < s->nspans && s->spans[low].start <= at)
 		return s->spans[low].end;
 	return mod ? mod->end : 0;

@@ -9,6 +9,7 @@
  */
 #include "collect/roots_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,16 +170,8 @@ static void build_range(const struct naming *n, const struct root_range *range)
 
 static size_t first_object_from(const struct model *m, taddr at)
 {
-	size_t low = 0, high = m->objects.n;
+	size_t low = search_words_from(m->objects.addr, m->objects.n, at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->objects.addr[middle] < at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "image/image_int.h"
 
+#include "base/search.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,17 +78,9 @@ const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len
 
 static const struct image_segment *segment_at(const struct image *img, uint64_t vaddr)
 {
-	size_t low = 0, high = img->nsegments;
+	size_t low = search_structs(img->segments, img->nsegments, vaddr, vaddr);
 	const struct image_segment *s;
 
-	while (low < high) { /* the first segment that starts after vaddr */
-		size_t middle = low + (high - low) / 2;
-
-		if (img->segments[middle].vaddr <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == 0)
 		return NULL;
 	s = &img->segments[low - 1];

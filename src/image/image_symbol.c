@@ -10,6 +10,7 @@
  */
 #include "image/image_int.h"
 
+#include "base/search.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -255,16 +256,8 @@ static bool symbol_covers(const struct symbol *s, uint64_t vaddr, bool is_neares
 static bool symbol_at(const struct symbol_table *t, uint64_t vaddr, struct str *name,
 		      uint64_t *offset)
 {
-	size_t low = 0, high = t->n;
+	size_t low = search_structs(t->symbols, t->n, vaddr, vaddr);
 
-	while (low < high) { /* the first symbol after vaddr */
-		size_t middle = low + (high - low) / 2;
-
-		if (t->symbols[middle].vaddr <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (size_t step = 0; step < COVER_STEPS && step < low; step++) {
 		const struct symbol *s = &t->symbols[low - 1 - step];
 

@@ -14,6 +14,7 @@
  */
 #include "image/image_int.h"
 
+#include "base/search.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -352,16 +353,8 @@ void module_set_release(struct module_set *set)
 
 const struct module *module_at(const struct module_set *set, taddr at)
 {
-	size_t low = 0, high = set->n;
+	size_t low = search_structs(set->modules, set->n, start, at);
 
-	while (low < high) { /* the first module that starts after `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (set->modules[middle].start <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == 0 || at >= set->modules[low - 1].end)
 		return NULL;
 	return &set->modules[low - 1];

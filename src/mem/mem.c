@@ -5,21 +5,14 @@
  */
 #include "mem/mem_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
 const struct mem_region *mem_region_at(const struct mem *m, taddr at)
 {
-	size_t low = 0, high = m->nregions;
+	size_t low = search_structs(m->regions, m->nregions, end, at);
 
-	while (low < high) { /* the first region that ends after `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->regions[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == m->nregions || m->regions[low].start > at)
 		return NULL;
 	return &m->regions[low];

@@ -12,6 +12,7 @@
  */
 #include "mem/mem_int.h"
 
+#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -263,16 +264,8 @@ static size_t zeros_at(const struct mem *m, const struct mem_region *r, taddr at
 
 static size_t unmapped_from(const struct mem *m, taddr at)
 {
-	size_t low = 0, high = m->nregions;
+	size_t low = search_structs(m->regions, m->nregions, start, at);
 
-	while (low < high) { /* the first region that starts after `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->regions[middle].start <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return (size_t)((low < m->nregions ? m->regions[low].start : UINT64_MAX) - at);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "model/model.h"
 
+#include "base/search.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,16 +229,8 @@ uint16_t model_label(struct model *m, enum label_kind kind, struct str name)
 
 size_t model_block_at(const struct model *m, taddr at)
 {
-	size_t low = 0, high = m->blocks.n;
+	size_t low = search_words(m->blocks.addr, m->blocks.n, at);
 
-	while (low < high) { /* the first block that starts after `at` */
-		size_t middle = low + (high - low) / 2;
-
-		if (m->blocks.addr[middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	if (low == 0 || at - m->blocks.addr[low - 1] >= m->blocks.size[low - 1])
 		return m->blocks.n;
 	return low - 1;

@@ -4,6 +4,7 @@
  * blocks (of a slab, or malloc's), so an address is first brought to its block and then
  * compared with the objects and parts that begin there.
  */
+#include "base/search.h"
 #include "model/model.h"
 
 taddr node_addr(const struct model *m, uint32_t node)
@@ -58,25 +59,9 @@ uint64_t node_footprint(const struct model *m, uint32_t node)
 	return row < m->large.n ? m->large.footprint[row] : OBJECT_LARGE;
 }
 
-/* How many of n addresses, in order, are at most `at`. */
-static size_t count_up_to(const uint64_t *addrs, size_t n, taddr at)
-{
-	size_t low = 0, high = n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (addrs[middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 bool model_slab_block_at(const struct model *m, taddr at, size_t *slab, uint32_t *block)
 {
-	size_t s = count_up_to(m->slabs.start, m->slabs.n, at);
+	size_t s = search_words(m->slabs.start, m->slabs.n, at);
 
 	if (s == 0)
 		return false;
@@ -92,8 +77,8 @@ bool model_slab_block_at(const struct model *m, taddr at, size_t *slab, uint32_t
 /* The object or part that lies in the slab block or malloc block [start, end). */
 static uint32_t owner_between(const struct model *m, taddr start, taddr end, size_t *part)
 {
-	size_t o = count_up_to(m->objects.addr, m->objects.n, end - 1);
-	size_t p = count_up_to(m->parts.addr, m->parts.n, end - 1);
+	size_t o = search_words(m->objects.addr, m->objects.n, end - 1);
+	size_t p = search_words(m->parts.addr, m->parts.n, end - 1);
 
 	*part = m->parts.n;
 	if (o > 0 && m->objects.addr[o - 1] >= start)
@@ -107,8 +92,8 @@ static uint32_t owner_between(const struct model *m, taddr start, taddr end, siz
 /* An object outside all blocks: it lies in a program's own data. A part can, too. */
 static uint32_t owner_outside(const struct model *m, taddr at, size_t *part)
 {
-	size_t o = count_up_to(m->objects.addr, m->objects.n, at);
-	size_t p = count_up_to(m->parts.addr, m->parts.n, at);
+	size_t o = search_words(m->objects.addr, m->objects.n, at);
+	size_t p = search_words(m->parts.addr, m->parts.n, at);
 
 	*part = m->parts.n;
 	if (p > 0 && at - m->parts.addr[p - 1] < m->parts.size[p - 1]) {

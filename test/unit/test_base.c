@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 #include "base/pool.h"
+#include "base/search.h"
 #include "base/str.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,9 +65,35 @@ static void pool_visits_each_index_once(void **state)
 		assert_int_equal(seen[i], 1);
 }
 
+/* ---- search ---- */
+
+static void search_counts_what_is_at_most(void **state)
+{
+	static const uint64_t words[] = { 3, 5, 5, 9, UINT64_MAX };
+	static const struct {
+		uint32_t other;
+		uint64_t end;
+	} ranges[] = { { 9, 10 }, { 9, 20 }, { 9, 30 } };
+
+	(void)state;
+	assert_int_equal(search_words(words, 0, 3), 0);
+	assert_int_equal(search_words(words, 5, 2), 0);
+	assert_int_equal(search_words(words, 5, 3), 1);
+	assert_int_equal(search_words(words, 5, 5), 3);
+	assert_int_equal(search_words(words, 5, UINT64_MAX - 1), 4);
+	assert_int_equal(search_words(words, 5, UINT64_MAX), 5);
+	assert_int_equal(search_words_from(words, 5, 0), 0);
+	assert_int_equal(search_words_from(words, 5, 5), 1);
+	assert_int_equal(search_words_from(words, 5, 6), 3);
+	assert_int_equal(search_structs(ranges, countof(ranges), end, 9), 0);
+	assert_int_equal(search_structs(ranges, countof(ranges), end, 10), 1);
+	assert_int_equal(search_structs(ranges, countof(ranges), end, 30), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(search_counts_what_is_at_most),
 		cmocka_unit_test(map_keeps_every_key),
 		cmocka_unit_test(numbers_are_read_whole_or_not_at_all),
 		cmocka_unit_test(pool_visits_each_index_once),
