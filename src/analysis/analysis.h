@@ -133,9 +133,11 @@ void referrers_release(struct referrers *r);
 /* What an edge is called: ".name", "[3]", "['key']", "key", "__dict__", "local x",
  * "possible", "inside". Appends. Takes as long as the source has edges before this one. */
 void edge_label(const struct model *m, uint32_t source, uint64_t edge, struct buf *out);
-/* What a node says: its value, or for containers and instances something made of its type
- * and its first edges, at most some 60 characters. Appends. */
+/* What a node says beside its type: its value, or of containers and instances their first
+ * edges ("[1, 2]", "id=17 name='a'"), at most some 60 characters. Appends. */
 void node_value(const struct model *m, uint32_t node, struct buf *out);
+/* What stands behind the last dot or "::" of a name that has no template arguments. */
+struct str kind_last_word(struct str kind);
 
 /* ---- why: the paths that keep a node alive ---- */
 

@@ -44,6 +44,14 @@ static void add_cut(struct buf *out, struct str s, size_t most)
 
 /* ---- how types are written ---- */
 
+struct str kind_last_word(struct str kind)
+{
+	for (size_t i = kind.n; i > 0 && kind.s[i - 1] != '>'; i--)
+		if (kind.s[i - 1] == '.' || kind.s[i - 1] == ':')
+			return (struct str){ kind.s + i, kind.n - i };
+	return kind;
+}
+
 struct brackets {
 	const char *kind, *open, *close, *empty;
 };
@@ -84,7 +92,7 @@ static void add_child(const struct model *m, uint32_t node, struct buf *out)
 		buf_printf(out, "%s...%s", b->open, b->close);
 	else {
 		buf_char(out, '<');
-		add_cut(out, kind_of(m, node), CHILD_MOST);
+		add_cut(out, kind_last_word(kind_of(m, node)), CHILD_MOST);
 		buf_char(out, '>');
 	}
 }
@@ -221,6 +229,14 @@ static struct str unquoted(struct str s)
 	return (struct str){ s.s + 1, s.n - 2 };
 }
 
+/* An attribute, or the key of a dict that lends its values to an instance. */
+static void add_name(struct buf *out, struct str name, bool is_key)
+{
+	buf_str(out, is_key ? "'" : "");
+	add_cut(out, name, CHILD_MOST);
+	buf_str(out, is_key ? "'" : "");
+}
+
 static void add_pair(const struct model *m, uint32_t source, uint64_t edge,
 		     bool is_attribute, struct buf *out)
 {
@@ -229,7 +245,7 @@ static void add_pair(const struct model *m, uint32_t source, uint64_t edge,
 	uint32_t key;
 
 	if (m->labels.kind[label] == LABEL_ATTRIBUTE)
-		add_cut(out, name, CHILD_MOST);
+		add_name(out, name, !is_attribute);
 	else if (!key_of(m, source, edge, &key))
 		buf_char(out, '?');
 	else if (is_attribute)
@@ -248,31 +264,61 @@ static void add_tail(uint64_t left, uint64_t n, enum content what, struct buf *o
 		buf_printf(out, "... %llu %s", (unsigned long long)n, words[what]);
 }
 
-/* The contents of `source`, as far as they fit into VALUE_MOST bytes from `start` on. They
- * stand for attributes if `as` says so. */
-static void add_contents(const struct model *m, uint32_t source, enum content what,
-			 enum content as, struct buf *out, size_t start)
-{
-	const char *between = as == ATTRIBUTES ? " " : ", ";
-	uint64_t n = count_of(m, source, what), left = n;
-	struct buf one = { 0 };
+/* What is told of a node, and how far that has come. */
+struct telling {
+	const struct model *m;
+	uint32_t source;
+	enum content what, as; /* what its edges are, what they stand for */
+	size_t start;          /* of the text, which may be VALUE_MOST bytes long */
+	uint64_t left;
+	struct buf *out;
+};
 
-	for (uint64_t e = m->edge_first.at[source]; left > 0; e++) {
-		if (content_of(m->labels.kind[m->edge_to.label[e]]) != what)
-			continue;
-		buf_clear(&one);
-		if (what == KEYS || what == ATTRIBUTES)
-			add_pair(m, source, e, as == ATTRIBUTES, &one);
-		else
-			add_child(m, m->edge_to.node[e], &one);
-		if (out->n > start + OPEN_MOST &&
-		    out->n - start + one.n + TAIL_MOST > VALUE_MOST)
-			break;
-		buf_add(out, one.s, one.n);
-		if (--left > 0)
-			buf_str(out, between);
-	}
-	add_tail(left, n, as, out);
+/* Attributes with a value of their own say most: numbers and texts, but for private ones. */
+static bool says_much(const struct telling *t, uint64_t edge)
+{
+	struct str value = value_of(t->m, t->m->edge_to.node[edge]);
+	struct str name = model_text(t->m, t->m->labels.name[t->m->edge_to.label[edge]]);
+	uint32_t key;
+
+	if (name.n == 0 && key_of(t->m, t->source, edge, &key))
+		name = unquoted(value_of(t->m, key));
+	return value.n > 0 && !str_is(value, "None") && !str_starts(name, "_");
+}
+
+/* False: there is no room for the one at this edge. */
+static bool add_one(struct telling *t, uint64_t edge, struct buf *one)
+{
+	buf_clear(one);
+	if (t->what == KEYS || t->what == ATTRIBUTES)
+		add_pair(t->m, t->source, edge, t->as == ATTRIBUTES, one);
+	else
+		add_child(t->m, t->m->edge_to.node[edge], one);
+	if (t->out->n > t->start + OPEN_MOST &&
+	    t->out->n - t->start + one->n + TAIL_MOST > VALUE_MOST)
+		return false;
+	buf_add(t->out, one->s, one->n);
+	if (--t->left > 0)
+		buf_str(t->out, t->as == ATTRIBUTES ? " " : ", ");
+	return true;
+}
+
+/* Its contents, as far as they fit; attributes that say much come first. */
+static void add_contents(struct telling *t)
+{
+	const struct model *m = t->m;
+	uint64_t n = count_of(m, t->source, t->what);
+	uint64_t end = m->edge_first.at[t->source + 1];
+	struct buf one = { 0 };
+	bool fits = true;
+
+	t->left = n;
+	for (int pass = t->as == ATTRIBUTES ? 0 : 1; pass < 2; pass++)
+		for (uint64_t e = m->edge_first.at[t->source]; fits && e < end; e++)
+			if (content_of(m->labels.kind[m->edge_to.label[e]]) == t->what &&
+			    (t->as != ATTRIBUTES || says_much(t, e) == !pass))
+				fits = add_one(t, e, &one);
+	add_tail(t->left, n, t->as, t->out);
 	buf_release(&one);
 }
 
@@ -287,42 +333,58 @@ static enum content first_content(const struct model *m, uint32_t node)
 	return what;
 }
 
+/* "id=7 name='a'": its type, which stands beside it, is not said again. */
 static void add_instance(const struct model *m, uint32_t node, struct buf *out)
 {
 	static const char *const open[] = { "[", "{", "{", "" }, *const close[] = {
 		"]", "}", "}", ""
 	};
-	enum content what = first_content(m, node), as = what;
-	uint32_t source = node;
-	size_t start = out->n;
+	struct telling t = { .m = m, .source = node, .start = out->n, .out = out };
 
-	if (what == NCONTENTS) { /* perhaps a dict has its attributes */
-		source = attributes_of(m, node);
-		what = source == node ? NCONTENTS : first_content(m, source);
-		as = ATTRIBUTES;
+	t.what = t.as = first_content(m, node);
+	if (t.what == NCONTENTS) { /* perhaps a dict has its attributes */
+		t.source = attributes_of(m, node);
+		t.what = t.source == node ? NCONTENTS : first_content(m, t.source);
+		t.as = ATTRIBUTES;
 	}
-	buf_char(out, '<');
-	add_cut(out, kind_of(m, node), VALUE_MOST - TAIL_MOST);
-	if (what < NCONTENTS) {
-		buf_printf(out, " %s", open[as]);
-		add_contents(m, source, what, as, out, start);
-		buf_str(out, close[as]);
-	}
-	buf_char(out, '>');
+	if (t.what == NCONTENTS)
+		return;
+	buf_str(out, open[t.as]);
+	add_contents(&t);
+	buf_str(out, close[t.as]);
+}
+
+/* What it refers to without keeping it alive: "{... 5301 weak}". */
+static void add_weak(const struct model *m, uint32_t node, const struct brackets *b,
+		     struct buf *out)
+{
+	uint64_t n = 0;
+
+	for (uint64_t e = m->edge_first.at[node]; e < m->edge_first.at[node + 1]; e++)
+		n += label_is_weak(m, m->edge_to.label[e]);
+	if (n == 0)
+		buf_str(out, b->empty);
+	else
+		buf_printf(out, "%s... %llu weak%s", b->open, (unsigned long long)n,
+			   b->close);
 }
 
 static void add_builtin(const struct model *m, uint32_t node, const struct brackets *b,
 			struct buf *out)
 {
 	enum content what = first_content(m, node);
-	size_t start = out->n;
+	struct telling t = { .m = m, .source = node, .what = what, .as = what };
 
 	if (what == NCONTENTS) {
-		buf_str(out, b->empty);
+		add_weak(m, node, b, out);
 		return;
 	}
+	if (what == ATTRIBUTES)
+		t.as = KEYS;
+	t.start = out->n;
+	t.out = out;
 	buf_str(out, b->open);
-	add_contents(m, node, what, what, out, start);
+	add_contents(&t);
 	if (b->open[0] == '(' && count_of(m, node, ITEMS) == 1)
 		buf_char(out, ',');
 	buf_str(out, b->close);

@@ -26,6 +26,14 @@ ptrdiff_t str_find(struct str s, const char *needle)
 	return hit ? hit - s.s : -1;
 }
 
+struct str str_behind_last(struct str s, char c)
+{
+	for (size_t i = s.n; i > 0; i--)
+		if (s.s[i - 1] == c)
+			return (struct str){ s.s + i, s.n - i };
+	return s;
+}
+
 int str_compare(struct str a, struct str b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;

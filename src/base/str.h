@@ -38,6 +38,8 @@ bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
 /* Position of needle in s, or -1. */
 ptrdiff_t str_find(struct str s, const char *needle);
+/* What stands behind the last c in s; all of s if there is none. */
+struct str str_behind_last(struct str s, char c);
 /* Order by bytes, then by length: <0, 0, >0. */
 int str_compare(struct str a, struct str b);
 uint64_t str_hash(struct str s);

@@ -183,7 +183,7 @@ static const struct column blocks_columns[] = {
 	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, get_kind,
 	  "what it is: a class, string data" },
 	{ "detail", COLUMN_TEXT, COLUMN_NOT_TEXT, get_detail, "more about it" },
-	{ "what", COLUMN_TEXT, COLUMN_TEXT_ONLY, get_what, "these three in one" },
+	{ "what", COLUMN_NAME, COLUMN_TEXT_ONLY, get_what, "these three in one" },
 	{ "owner", COLUMN_ADDRESS, COLUMN_IF_ROOM | COLUMN_NOT_ZERO, get_owner,
 	  "the object in whose memory it lies" },
 	{ "preview", COLUMN_TEXT, 0, get_preview,

@@ -15,8 +15,8 @@ static const struct column objects_columns[] = {
 	  "whose it is: python, c++, c, uncategorized" },
 	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, node_get_kind,
 	  "its type: dict, app.models.Order, std::string" },
-	{ "what", COLUMN_TEXT, COLUMN_TEXT_ONLY, node_get_what, "these two in one" },
-	{ "size", COLUMN_BYTES, 0, node_get_size,
+	{ "what", COLUMN_NAME, COLUMN_TEXT_ONLY, node_get_what, "these two in one" },
+	{ "size", COLUMN_BYTES, COLUMN_IF_ROOM, node_get_size,
 	  "bytes of its own, as sys.getsizeof has them; of a block what is usable" },
 	{ "footprint", COLUMN_BYTES, COLUMN_IF_ROOM, node_get_footprint,
 	  "all bytes of its blocks: with headers and rounding" },
@@ -47,19 +47,10 @@ static const struct opt objects_args[] = {
 
 /* ---- which kinds ---- */
 
-/* What stands behind the last dot or "::" of a name that has no template arguments. */
-static struct str last_word(struct str kind)
-{
-	for (size_t i = kind.n; i > 0 && kind.s[i - 1] != '>'; i--)
-		if (kind.s[i - 1] == '.' || kind.s[i - 1] == ':')
-			return (struct str){ kind.s + i, kind.n - i };
-	return kind;
-}
-
 static bool kind_matches(struct str kind, const char *name)
 {
 	struct buf text = { 0 };
-	bool matches = str_is(kind, name) || str_is(last_word(kind), name);
+	bool matches = str_is(kind, name) || str_is(kind_last_word(kind), name);
 
 	if (!matches && kind.n && strpbrk(name, "*?")) {
 		buf_add(&text, kind.s, kind.n);
@@ -95,6 +86,18 @@ static char *copy_of(struct str text)
 	return copy;
 }
 
+/* The shortest kind that has the word in it, whatever its letters' case; NULL: none. */
+static const char *kind_with(char *const *names, size_t n, const char *word)
+{
+	const char *shortest = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcasestr(names[i], word) &&
+		    (!shortest || strlen(names[i]) < strlen(shortest)))
+			shortest = names[i];
+	return shortest;
+}
+
 /* The kind that was probably meant, owned by the caller; NULL: none is near. */
 static char *nearest_kind(const struct model *m, const char *name)
 {
@@ -106,9 +109,11 @@ static char *nearest_kind(const struct model *m, const char *name)
 		struct str kind = model_text(m, m->types.kind[t]);
 
 		names[n++] = copy_of(kind);
-		names[n++] = copy_of(last_word(kind));
+		names[n++] = copy_of(kind_last_word(kind));
 	}
-	nearest = opt_nearest(name, (const char *const *)names, n);
+	nearest = kind_with(names, n, name);
+	if (!nearest)
+		nearest = opt_nearest(name, (const char *const *)names, n);
 	if (nearest && *nearest)
 		found = xstrdup(nearest);
 	for (size_t i = 0; i < n; i++)

@@ -8,6 +8,7 @@
 #include "cmd/graph_int.h"
 
 #include "base/utf8.h"
+#include <ctype.h>
 #include <stdlib.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
 	FINDINGS_SHOWN = 1,
 	ROWS_MOST = 32,
 	STEPS_MOST = 1000,
+	LITTLE = 10, /* who holds less than a tenth of all holds little */
 };
 
 struct overview_args {
@@ -30,6 +32,7 @@ struct over_row {
 	struct buf name, hint;
 	uint64_t bytes, count;
 	taddr addr;
+	uint32_t type; /* of the section types */
 	bool has_bytes, has_count;
 };
 
@@ -94,6 +97,14 @@ static size_t largest_summary(const struct summary *s, const bool *taken)
 	return largest;
 }
 
+/* Of a file its name: summary has the path. */
+static void detail_show(struct str detail, struct buf *out)
+{
+	if (str_starts(detail, "/"))
+		detail = str_behind_last(detail, '/');
+	buf_add(out, detail.s, detail.n);
+}
+
 static void memory_build(struct overview *o)
 {
 	struct summary s;
@@ -113,7 +124,7 @@ static void memory_build(struct overview *o)
 		taken[i] = true;
 		others -= bytes_of(&s, i);
 		buf_printf(&r->name, "%s, ", s.rows[i].category);
-		buf_add(&r->name, s.rows[i].detail.s, s.rows[i].detail.n);
+		detail_show(s.rows[i].detail, &r->name);
 		row_bytes(r, bytes_of(&s, i));
 		if (s.rows[i].has_count)
 			row_count(r, s.rows[i].count);
@@ -210,7 +221,7 @@ static void holder_add(struct overview *o, const struct holder *h)
 	node_show(o->m, h->node, &r->name);
 	buf_str(&r->name, ": ");
 	if (h->root != NO_NODE)
-		root_show(o->m, h->root, &r->name);
+		root_show_shortly(o->m, h->root, &r->name);
 	else
 		group_show(o->m, h->group, &r->name);
 	row_bytes(r, node_retained(o->m, h->node));
@@ -261,6 +272,7 @@ static void type_add(struct overview *o, const struct top_row *t)
 		buf_char(&r->name, ' ');
 		text_add(m, m->types.detail[t->type], &r->name);
 	}
+	r->type = t->type;
 	row_bytes(r, t->size);
 	row_count(r, t->count);
 }
@@ -298,6 +310,37 @@ static void next_add(struct overview *o, const char *command, const char *what)
 	buf_str(&r->name, what);
 }
 
+/* May it stand in a command line as it is? */
+static bool is_plain_word(struct str word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (!isalnum((unsigned char)word.s[i]) && !strchr("_.:", word.s[i]))
+			return false;
+	return word.n > 0;
+}
+
+/* Where no node holds much, it is many of a kind that matter. False: one does, or none. */
+static bool hint_type_add(struct overview *o, uint64_t held)
+{
+	const struct over_row *type = NULL;
+	struct over_row *r;
+	struct str kind;
+
+	for (size_t i = o->n; i-- > 0 && o->rows[i].section == SECTION_TYPES;)
+		type = &o->rows[i];
+	if (!type || type->bytes <= held || held >= o->whole[SECTION_HOLDERS] / LITTLE)
+		return false;
+	kind = model_text(o->m, o->m->types.kind[type->type]);
+	if (!is_plain_word(kind))
+		return false;
+	r = row_add(o, SECTION_NEXT);
+	buf_printf(&r->hint, "heapsift objects %s --type ", o->target);
+	buf_add(&r->hint, kind.s, kind.n);
+	buf_str(&r->name, "those ");
+	count_show(&r->name, type->count);
+	return true;
+}
+
 static void overview_build(struct overview *o)
 {
 	uint32_t node;
@@ -306,7 +349,8 @@ static void overview_build(struct overview *o)
 	node = holders_build(o);
 	types_build(o);
 	if (node != NO_NODE) {
-		hint_add(o, node);
+		if (!hint_type_add(o, node_retained(o->m, node)))
+			hint_add(o, node);
 		next_add(o, "tree", "what holds what, down from the roots");
 	} else {
 		next_add(o, "summary", "all of the memory, row by row");
@@ -447,15 +491,21 @@ static void row_write(const struct overview *o, const struct over_row *r,
 	buf_release(&word);
 }
 
-/* "  heapsift why 4711 0x7f3a12345678   what keeps 1.1 GiB alive" */
+/* "  heapsift why 4711 0x7f3a12345678   what keeps 1.1 GiB alive": the command is whole. */
 static void next_write(const struct over_row *r, unsigned room, struct sink *out)
 {
 	unsigned width = utf8_str_width(buf_view(&r->hint));
+	unsigned used = (unsigned)max_u64(room, width) + 4;
+	struct buf name = { 0 };
 
 	sink_str(out, "  ");
 	sink_escaped(out, buf_view(&r->hint));
-	sink_spaces(out, room > width ? room - width + 2 : 2);
-	sink_escaped(out, buf_view(&r->name));
+	if (!out->width || out->width > used) {
+		utf8_escape(&name, buf_view(&r->name));
+		sink_spaces(out, used - 2 - width);
+		sink_cut(out, buf_view(&name), out->width ? out->width - used : 0);
+		buf_release(&name);
+	}
 	sink_char(out, '\n');
 }
 

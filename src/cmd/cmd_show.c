@@ -87,16 +87,20 @@ static bool label_is(const struct model *m, uint16_t label, enum label_kind kind
 	       str_is(model_text(m, m->labels.name[label]), name);
 }
 
-/* The values of the object's __dict__: its attributes. */
+/* What the object's __dict__ has: its attributes. A dict that lends its values to the
+ * instance has them under their names. */
 static void attributes_of_dict(struct show *s, uint32_t dict)
 {
 	const struct model *m = s->nodes.m;
 
-	for (uint64_t e = m->edge_first.at[dict]; e < m->edge_first.at[dict + 1]; e++)
+	for (uint64_t e = m->edge_first.at[dict]; e < m->edge_first.at[dict + 1]; e++) {
+		unsigned kind = m->labels.kind[m->edge_to.label[e]];
+
 		if (m->edge_to.node[e] != NO_NODE &&
-		    m->labels.kind[m->edge_to.label[e]] == LABEL_VALUE)
+		    (kind == LABEL_VALUE || kind == LABEL_ATTRIBUTE))
 			link_add(&s->links[SHOW_ATTRIBUTES], s->limit,
 				 (struct link){ m->edge_to.node[e], dict, e, 0 });
+	}
 }
 
 static enum show_list list_of(const struct model *m, uint16_t label)
@@ -277,7 +281,7 @@ static const struct column link_columns[] = {
 	{ "addr", COLUMN_ADDRESS, 0, node_get_addr, "of the other end" },
 	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, node_get_domain, "whose" },
 	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, node_get_kind, "its type" },
-	{ "what", COLUMN_TEXT, COLUMN_TEXT_ONLY, node_get_what, "these two" },
+	{ "what", COLUMN_NAME, COLUMN_TEXT_ONLY, node_get_what, "these two" },
 	{ "size", COLUMN_BYTES, COLUMN_IF_ROOM, node_get_size, "of its own" },
 	{ "retained", COLUMN_BYTES, 0, node_get_retained, "with all it holds" },
 	{ "how", COLUMN_TEXT, COLUMN_TEXT_ONLY, get_how, "weak, or possible" },

@@ -82,7 +82,7 @@ static struct cell get_retained_footprint(const void *source, size_t row,
 static const struct column top_columns[] = {
 	{ "domain", COLUMN_TEXT, 0, get_domain,
 	  "whose it is: python, c++, c, uncategorized" },
-	{ "kind", COLUMN_TEXT, 0, get_kind, "what it is: a type or class, string data" },
+	{ "kind", COLUMN_NAME, 0, get_kind, "what it is: a type or class, string data" },
 	{ "detail", COLUMN_TEXT, 0, get_detail, "more about it" },
 	{ "count", COLUMN_COUNT, COLUMN_TOTAL, get_count,
 	  "objects, or blocks that are none of an object's" },

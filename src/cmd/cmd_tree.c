@@ -539,6 +539,9 @@ static void tree_write(const struct table *table, struct sink *out)
 				   t->rows[r].shown);
 	}
 	more_write(&x, TOP, 0, t->first_shown);
+	if (t->n > 0 && is_cut(t))
+		sink_str(out,
+			 "… add an address to see what is below it; -n 0 shows all\n");
 	buf_release(&x.line);
 }
 

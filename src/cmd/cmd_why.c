@@ -152,7 +152,7 @@ static struct cell get_group_label(const void *source, size_t row, struct buf *s
 
 static const struct column group_columns[] = {
 	{ "count", COLUMN_COUNT, 0, get_group_count, "references" },
-	{ "kind", COLUMN_TEXT, 0, get_group_kind, "from these" },
+	{ "kind", COLUMN_NAME, 0, get_group_kind, "from these" },
 	{ "label", COLUMN_TEXT, 0, get_group_label, "called so" },
 };
 
@@ -235,7 +235,7 @@ static void step_write(struct path_text *x, size_t path, size_t row)
 	sink_add(x->out, addr.s, addr.n);
 	sink_spaces(x->out, 16 - min_u64(addr.n, 14));
 	cell_of(x, &what_column, steps, row);
-	width = sink_cut(x->out, buf_view(&x->shown), x->what);
+	width = sink_cut_name(x->out, buf_view(&x->shown), x->what);
 	sink_spaces(x->out, x->what - width);
 	width = cell_of(x, &retained_column, steps, row);
 	sink_spaces(x->out, 2 + x->retained - width);
@@ -298,6 +298,19 @@ static void words_write(struct sink *out, const char *words)
 	sink_char(out, '\n');
 }
 
+/* "retains 1.4 KiB, 3 references to it" */
+static void facts_show(const struct why_source *s, const struct sink *out,
+		       struct buf *words)
+{
+	if (has_retained(s->m)) {
+		buf_str(words, "retains ");
+		bytes_show(words, node_retained(s->m, s->node), out->exact);
+		buf_str(words, ", ");
+	}
+	count_show(words, s->why.in_edges);
+	buf_str(words, s->why.in_edges == 1 ? " reference to it" : " references to it");
+}
+
 static void title_write(const struct why_source *s, struct sink *out)
 {
 	struct wrap w = { .out = out, .indent = 2, .width = out->width };
@@ -309,15 +322,14 @@ static void title_write(const struct why_source *s, struct sink *out)
 	wrap_add(&w, buf_view(&shown));
 	sink_look(out, LOOK_PLAIN);
 	buf_clear(&words);
-	buf_str(&words, "at ");
+	buf_str(&words, " at ");
 	address_show(&words, node_addr(s->m, s->node));
-	if (has_retained(s->m)) {
-		buf_str(&words, ", retains ");
-		bytes_show(&words, node_retained(s->m, s->node), out->exact);
-	}
-	buf_str(&words, ", ");
-	count_show(&words, s->why.in_edges);
-	buf_str(&words, s->why.in_edges == 1 ? " reference to it" : " references to it");
+	wrap_add(&w, buf_view(&words));
+	buf_clear(&words);
+	facts_show(s, out, &words);
+	wrap_add(&w, str_of(","));
+	if (w.width && w.at + 1 + words.n > w.width)
+		wrap_line(&w);
 	wrap_words(&w, buf_view(&words));
 	sink_char(out, '\n');
 	if (s->part < s->m->parts.n) {

@@ -162,25 +162,23 @@ void node_show(const struct model *m, uint32_t node, struct buf *out)
 	type_show(m, node_type(m, node), out);
 }
 
-/* The value of an instance says its type: "<app.models.Order id=17>". */
 void node_describe(const struct model *m, uint32_t node, struct buf *out)
 {
 	uint32_t type = node_type(m, node);
 	struct buf value = { 0 };
 
-	node_value(m, node, &value);
-	if (value.n == 0 || value.s[0] != '<')
-		type_show(m, type, out);
+	type_show(m, type, out);
 	if (type < m->types.n && m->types.kind[type] == 0 && m->types.detail[type]) {
 		struct str detail = model_text(m, m->types.detail[type]);
 
 		buf_char(out, ' ');
 		buf_add(out, detail.s, detail.n);
-	} else if (value.n && value.s[0] != '<') {
-		buf_char(out, ' ');
 	}
-	if (value.n)
+	node_value(m, node, &value);
+	if (value.n) {
+		buf_char(out, ' ');
 		buf_add(out, value.s, value.n);
+	}
 	buf_release(&value);
 }
 
@@ -308,15 +306,38 @@ void root_name_show(const struct model *m, uint32_t root, struct buf *out)
 		text_add(m, m->roots.name[root], out);
 }
 
+/* "rows in f (app.py:12)": the name of a local without the word frame. */
+static void local_show_shortly(struct str name, struct buf *out)
+{
+	ptrdiff_t at = str_find(name, " in frame ");
+
+	buf_add(out, name.s, at < 0 ? name.n : (size_t)at);
+	if (at >= 0) {
+		size_t behind = (size_t)at + strlen(" in frame ");
+
+		buf_str(out, " in ");
+		buf_add(out, name.s + behind, name.n - behind);
+	}
+}
+
 void root_show_shortly(const struct model *m, uint32_t root, struct buf *out)
 {
-	if (m->roots.kind[root] != ROOT_NAME || m->roots.name[root] == 0) {
+	struct str name = model_text(m, m->roots.name[root]);
+	unsigned kind = m->roots.kind[root];
+
+	if (name.n && kind == ROOT_NAME) {
+		text_add(m, m->groups.name[m->roots.group[root]], out);
+		buf_char(out, '.');
+		buf_add(out, name.s, name.n);
+	} else if (name.n && kind == ROOT_LOCAL) {
+		buf_str(out, "local ");
+		local_show_shortly(name, out);
+	} else if (name.n && kind == ROOT_GLOBAL) {
+		buf_str(out, "global ");
+		buf_add(out, name.s, name.n);
+	} else {
 		root_show(m, root, out);
-		return;
 	}
-	text_add(m, m->groups.name[m->roots.group[root]], out);
-	buf_char(out, '.');
-	text_add(m, m->roots.name[root], out);
 }
 
 static struct cell get_root_group(const void *source, size_t row, struct buf *scratch)
@@ -419,6 +440,25 @@ static void nobody_say(const struct model *m, taddr at, struct buf *out)
 	}
 }
 
+/* As a paragraph, and what shows the bytes that are there. */
+static void nobody_write(const struct model *m, taddr at, struct str text,
+			 struct sink *out)
+{
+	struct wrap w = { .out = out, .width = out->width };
+	bool is_mapped = false;
+
+	wrap_words(&w, text);
+	sink_char(out, '\n');
+	for (size_t r = 0; r < m->regions.n && !is_mapped; r++)
+		is_mapped = at >= m->regions.start[r] && at < m->regions.end[r];
+	if (is_mapped && m->processes.n > 0 && m->processes.kind[0] == TARGET_LIVE) {
+		sink_printf(out, "'heapsift hexdump %u ", m->processes.pid[0]);
+		sink_address(out, at);
+		sink_str(out, "' shows the bytes there\n");
+	}
+	report_footer(m, out);
+}
+
 uint32_t context_node_at(struct context *cx, taddr at, size_t *part, struct sink *out)
 {
 	uint32_t node = model_node_at(cx->model, at, part);
@@ -429,9 +469,7 @@ uint32_t context_node_at(struct context *cx, taddr at, size_t *part, struct sink
 	cx->answer_is_no = true;
 	nobody_say(cx->model, at, &text);
 	if (out->format == FORMAT_TEXT) {
-		sink_add(out, text.s, text.n);
-		sink_char(out, '\n');
-		report_footer(cx->model, out);
+		nobody_write(cx->model, at, buf_view(&text), out);
 	} else {
 		model_find_out(cx->model, SEVERITY_NOTE, "", "%s", text.s);
 		context_report(cx, &(struct report){ .table = { .nrows = 0 } }, out);

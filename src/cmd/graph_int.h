@@ -49,7 +49,8 @@ const char *group_kind_name(unsigned kind);
 void root_show(const struct model *m, uint32_t root, struct buf *out);
 /* "CACHE", "register rbx", "stack": the root without its group. Appends. */
 void root_name_show(const struct model *m, uint32_t root, struct buf *out);
-/* "app.cache.CACHE" for a name in a module; others as root_show has them. Appends. */
+/* "app.cache.CACHE", "local rows in f (app.py:12)", "global map"; others as root_show has
+ * them. Appends. */
 void root_show_shortly(const struct model *m, uint32_t root, struct buf *out);
 const char *root_kind_name(unsigned kind);
 

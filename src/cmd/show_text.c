@@ -160,7 +160,10 @@ static void place_write(const struct show *s, struct sink *out)
 		buf_char(&words, '-');
 		address_show(&words, m->regions.end[p->region]);
 		buf_char(&words, ' ');
-		utf8_escape(&words, model_text(m, m->regions.name[p->region]));
+		if (m->regions.name[p->region])
+			utf8_escape(&words, model_text(m, m->regions.name[p->region]));
+		else
+			buf_str(&words, "(anonymous)");
 		fact_write(out, "region", buf_view(&words));
 	}
 	buf_release(&words);

@@ -19,6 +19,7 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 	switch (c->type) {
 	case COLUMN_TEXT:
 	case COLUMN_PATH:
+	case COLUMN_NAME:
 		utf8_escape(out, v->text);
 		return;
 	case COLUMN_CODE:

@@ -31,12 +31,32 @@ static size_t tail_within(struct str s, unsigned width)
 	return at;
 }
 
-unsigned text_cut(struct sink *out, struct str s, unsigned width, bool keep_tail)
+/* Template arguments come last and matter least. */
+static bool is_template(struct str name)
 {
-	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
-	struct str kept = { s.s + from,
-			    keep_tail ? s.n - from : head_within(s, width - 1) };
+	return name.n > 0 && name.s[name.n - 1] == '>';
+}
 
+/* Where the next word of a dotted name starts from `at` on; `at` if there is none. */
+static size_t next_word(struct str name, size_t at)
+{
+	for (size_t i = at; i + 1 < name.n; i++)
+		if (i > 0 && name.s[i] != ':' &&
+		    (name.s[i - 1] == '.' || name.s[i - 1] == ':'))
+			return i;
+	return at;
+}
+
+unsigned text_cut(struct sink *out, struct str s, unsigned width, enum column_type type)
+{
+	bool keep_tail = type == COLUMN_PATH || (type == COLUMN_NAME && !is_template(s));
+	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
+	struct str kept;
+
+	if (keep_tail && type == COLUMN_NAME)
+		from = next_word(s, from);
+	kept = (struct str){ s.s + from,
+			     keep_tail ? s.n - from : head_within(s, width - 1) };
 	if (keep_tail)
 		sink_str(out, "…");
 	sink_add(out, kept.s, kept.n);
@@ -45,12 +65,23 @@ unsigned text_cut(struct sink *out, struct str s, unsigned width, bool keep_tail
 	return utf8_str_width(kept) + 1;
 }
 
-unsigned sink_cut(struct sink *s, struct str shown, unsigned room)
+static unsigned cut_as(struct sink *s, struct str shown, unsigned room,
+		       enum column_type type)
 {
 	unsigned width = utf8_str_width(shown);
 
 	if (room && width > room)
-		return text_cut(s, shown, room, false);
+		return text_cut(s, shown, room, type);
 	sink_add(s, shown.s, shown.n);
 	return width;
+}
+
+unsigned sink_cut(struct sink *s, struct str shown, unsigned room)
+{
+	return cut_as(s, shown, room, COLUMN_TEXT);
+}
+
+unsigned sink_cut_name(struct sink *s, struct str shown, unsigned room)
+{
+	return cut_as(s, shown, room, COLUMN_NAME);
 }

@@ -50,6 +50,8 @@ void sink_escaped(struct sink *s, struct str text);
 /* Text that is escaped already in at most `room` columns, a mark in place of what is cut;
  * room 0: all of it. Returns the columns it took. */
 unsigned sink_cut(struct sink *s, struct str shown, unsigned room);
+/* The same for a type's name, of which the last word matters most: "…models.Order". */
+unsigned sink_cut_name(struct sink *s, struct str shown, unsigned room);
 
 enum look { LOOK_PLAIN, LOOK_HEAD, LOOK_FAINT, LOOK_WARNING, LOOK_DAMAGE };
 void sink_look(struct sink *s, enum look look);
@@ -109,6 +111,7 @@ void json_newline(struct json *j);
 enum column_type {
 	COLUMN_TEXT,
 	COLUMN_PATH, /* text whose end matters most */
+	COLUMN_NAME, /* of a type: cut so that its last word stays */
 	COLUMN_CODE, /* text with escapes of its own: 'two\nlines', which keep one backslash */
 	COLUMN_ADDRESS,
 	COLUMN_BYTES,
@@ -124,7 +127,8 @@ enum column_flag {
 	COLUMN_NOT_TEXT = 2,  /* for programs only */
 	COLUMN_TEXT_ONLY = 4, /* for people only */
 	COLUMN_NOT_ZERO = 8,  /* text leaves it out when all rows are 0 */
-	COLUMN_IF_ROOM = 16,  /* text leaves it out before it cuts anything */
+	COLUMN_IF_ROOM = 16,  /* text leaves it out before it cuts anything, unless rows
+			       * are sorted by it */
 };
 
 struct table;
@@ -191,7 +195,8 @@ const struct column *column_find(const struct column *columns, size_t n,
 				 const char *name);
 static inline bool column_is_text(const struct column *c)
 {
-	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH || c->type == COLUMN_CODE;
+	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH ||
+	       c->type == COLUMN_NAME || c->type == COLUMN_CODE;
 }
 
 static inline bool column_is_nested(const struct column *c)
@@ -219,7 +224,7 @@ struct report {
 	const struct report_fact *facts;
 	size_t nfacts;
 	bool is_cut;           /* something is left out that is not whole rows */
-	size_t findings_shown; /* in text below .text; 0: 10; fewer: each one line, cut */
+	size_t findings_shown; /* in text below .text; 0: 10 */
 	/* In place of the table in text; NULL: the table. */
 	void (*text)(const struct table *t, struct sink *out);
 };

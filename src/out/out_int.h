@@ -24,8 +24,8 @@ static inline size_t row_order_at(const struct row_order *o, size_t i)
 void cell_show(const struct column *c, const struct cell *v, bool exact, struct buf *out);
 
 /* Shortens s to at most `width` columns, in place of what is cut a mark. Returns the width
- * it has now: a wide character may not have fitted. */
-unsigned text_cut(struct sink *out, struct str s, unsigned width, bool keep_tail);
+ * it has now: a wide character may not have fitted. The type says which end is cut. */
+unsigned text_cut(struct sink *out, struct str s, unsigned width, enum column_type type);
 
 void table_write_text(const struct table *t, const struct row_order *o, struct sink *out);
 void table_write_cards(const struct table *t, const struct row_order *o,

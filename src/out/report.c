@@ -158,9 +158,7 @@ static bool seen_before(const struct model *m, size_t row, const size_t *seen, s
 	return false;
 }
 
-/* Wrapped, or one line that is cut. */
-static void finding_write(const struct model *m, size_t row, bool one_line,
-			  struct sink *out)
+static void finding_write(const struct model *m, size_t row, struct sink *out)
 {
 	static const enum look looks[] = { LOOK_PLAIN, LOOK_WARNING, LOOK_DAMAGE };
 	enum severity severity = m->findings.severity[row];
@@ -177,12 +175,7 @@ static void finding_write(const struct model *m, size_t row, bool one_line,
 		buf_str(&text, ": ");
 	}
 	utf8_escape(&text, model_text(m, m->findings.text[row]));
-	if (one_line && out->width > w.at + 2) {
-		sink_char(out, ' ');
-		sink_cut(out, buf_view(&text), out->width - w.at - 1);
-	} else {
-		wrap_words(&w, buf_view(&text));
-	}
+	wrap_words(&w, buf_view(&text));
 	sink_char(out, '\n');
 	buf_release(&text);
 }
@@ -202,7 +195,7 @@ static void findings_write_text(const struct model *m, struct sink *out, size_t 
 				continue;
 			}
 			seen[shown++] = i;
-			finding_write(m, i, most < FINDINGS_SHOWN, out);
+			finding_write(m, i, out);
 		}
 	if (!more)
 		return;
@@ -213,40 +206,33 @@ static void findings_write_text(const struct model *m, struct sink *out, size_t 
 	buf_release(&count);
 }
 
-static struct str base_name(struct str path)
-{
-	for (size_t i = path.n; i > 0; i--)
-		if (path.s[i - 1] == '/')
-			return (struct str){ path.s + i, path.n - i };
-	return path;
-}
-
-static void process_write(const struct model *m, struct sink *out)
+/* "snapshot of PID 4711 (python3.11) "before"". */
+static void process_show(const struct model *m, struct buf *out)
 {
 	static const char *const of[] = { "", "core of ", "raw dump of ",
 					  "snapshot of " };
-	struct str exe = base_name(model_text(m, m->processes.exe[0]));
+	struct str exe = str_behind_last(model_text(m, m->processes.exe[0]), '/');
 	unsigned kind = m->processes.kind[0];
 
-	sink_str(out, kind < countof(of) ? of[kind] : "");
+	buf_str(out, kind < countof(of) ? of[kind] : "");
 	if (m->processes.pid[0])
-		sink_printf(out, "PID %u", m->processes.pid[0]);
+		buf_printf(out, "PID %u", m->processes.pid[0]);
 	else
-		sink_str(out, "a process");
+		buf_str(out, "a process");
 	if (exe.n) {
-		sink_str(out, " (");
-		sink_escaped(out, exe);
-		sink_char(out, ')');
+		buf_str(out, " (");
+		utf8_escape(out, exe);
+		buf_char(out, ')');
 	}
 	if (m->processes.label[0]) {
-		sink_str(out, " \"");
-		sink_escaped(out, model_text(m, m->processes.label[0]));
-		sink_char(out, '"');
+		buf_str(out, " \"");
+		utf8_escape(out, model_text(m, m->processes.label[0]));
+		buf_char(out, '"');
 	}
 }
 
-/* How the bytes were come by, and when if that was not now. */
-static void taking_write(const struct model *m, struct sink *out)
+/* "fork snapshot, paused 3.1 ms": how the bytes were come by. */
+static void taking_show(const struct model *m, struct buf *out)
 {
 	static const char *const how[] = {
 		[MODE_FORK] = "fork snapshot",
@@ -254,21 +240,47 @@ static void taking_write(const struct model *m, struct sink *out)
 		[MODE_NOSTOP] = "read while it ran",
 	};
 	unsigned mode = m->processes.mode[0], attempts = m->processes.attempts[0];
-	struct buf pause = { 0 };
+
+	if (mode >= countof(how) || !how[mode])
+		return;
+	buf_str(out, how[mode]);
+	if (has_pause(m) && m->processes.pause_ns[0]) {
+		buf_str(out, ", paused ");
+		duration_show(out, m->processes.pause_ns[0]);
+	}
+	if (attempts > 1)
+		buf_printf(out, ", %u attempts", attempts);
+}
+
+/* A part of the last line, which goes on in a line of its own where it has no room. */
+static void part_write(struct wrap *w, struct buf *part)
+{
+	if (part->n == 0)
+		return;
+	if (w->width && w->at + 3 + utf8_str_width(buf_view(part)) > w->width)
+		wrap_line(w);
+	else if (w->at > 0)
+		wrap_add(w, str_of(" · "));
+	wrap_add(w, buf_view(part));
+	buf_clear(part);
+}
+
+static void process_write(const struct model *m, struct sink *out)
+{
+	struct wrap w = { .out = out, .indent = 2, .width = out->width };
+	struct buf part = { 0 };
 	char when[TIME_MOST];
 
-	if (mode < countof(how) && how[mode])
-		sink_printf(out, " · %s", how[mode]);
-	if (has_pause(m) && m->processes.pause_ns[0]) {
-		duration_show(&pause, m->processes.pause_ns[0]);
-		sink_printf(out, ", paused %s", pause.s);
-		buf_release(&pause);
-	}
-	if (attempts)
-		sink_printf(out, ", %u attempt%s", attempts, attempts > 1 ? "s" : "");
+	process_show(m, &part);
+	wrap_add(&w, buf_view(&part));
+	buf_clear(&part);
+	taking_show(m, &part);
+	part_write(&w, &part);
 	if (m->processes.kind[0] != TARGET_LIVE &&
 	    time_show(m->processes.time[0], "%Y-%m-%d %H:%M:%S UTC", when))
-		sink_printf(out, " · %s", when);
+		buf_str(&part, when);
+	part_write(&w, &part);
+	buf_release(&part);
 }
 
 static void facts_write_text(const struct report *r, struct sink *out)
@@ -315,7 +327,6 @@ static void footer_write(const struct model *m, struct sink *out, size_t finding
 	sink_char(out, '\n');
 	sink_look(out, LOOK_FAINT);
 	process_write(m, out);
-	taking_write(m, out);
 	sink_look(out, LOOK_PLAIN);
 	sink_char(out, '\n');
 }

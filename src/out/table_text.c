@@ -169,7 +169,8 @@ static void shapes_fit(struct text_writer *w)
 			w->shapes[c].width =
 				(unsigned)min_u64(w->shapes[c].width, WIDEST);
 	for (size_t c = w->t->ncolumns; room && c > 0 && shapes_width(w) > room; c--)
-		if (w->t->columns[c - 1].flags & COLUMN_IF_ROOM)
+		if (w->t->columns[c - 1].flags & COLUMN_IF_ROOM &&
+		    &w->t->columns[c - 1] != w->t->sort)
 			w->shapes[c - 1].width = 0;
 	while (room && shapes_width(w) > room && (widest = widest_text(w)))
 		widest->width--;
@@ -190,7 +191,7 @@ static void field_write(struct text_writer *w, size_t c, struct str word, unsign
 		sink_spaces(w->out, w->pending);
 		w->pending = 0;
 		if (cut)
-			width = text_cut(w->out, word, room, column->type == COLUMN_PATH);
+			width = text_cut(w->out, word, room, column->type);
 		else
 			sink_add(w->out, word.s, word.n);
 	}

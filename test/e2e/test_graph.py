@@ -21,6 +21,14 @@ class Slotted:
     __slots__ = ('left', 'right')
 class Lost:
     pass
+class Request:
+    __module__ = 'company.service.http.handlers.requests'
+    def __init__(self, path):
+        self.headers = {}
+        self._read = False
+        self.path = path
+REQUEST = Request('/order/17/')
+attributes = vars(REQUEST)
 CACHE = {'user:%d' % n: Order(n) for n in range(300)}
 SLOTTED = Slotted()
 SLOTTED.left = SLOTTED.right = CACHE['user:17']
@@ -42,7 +50,7 @@ ready.wait()
 ORDER = CACHE['user:17']
 for name, at in (('cache', id(CACHE)), ('order', id(ORDER)), ('items', id(ORDER.items)),
                  ('slotted', id(SLOTTED)), ('payload', id(PAYLOAD)), ('held', told[0]),
-                 ('lost', gone), ('none', id(None))):
+                 ('lost', gone), ('none', id(None)), ('request', id(REQUEST))):
     print(name, hex(at))
 for name, of in (('cache', CACHE), ('items', ORDER.items), ('payload', PAYLOAD)):
     print(name + '_size', hex(sys.getsizeof(of)))
@@ -90,7 +98,28 @@ def test_objects_are_where_python_has_them(heapsift, shop):
     assert hex(shop.at["payload"]) in text and "b'secret-payload" in text
 
 
+def test_a_narrow_line_keeps_what_says_most(heapsift, shop):
+    env = {**os.environ, "COLUMNS": "80"}
+    lines = heapsift("objects", shop.pid, "--type", "Request", env=env).out.splitlines()
+    assert re.search(r"\S*[.…]requests.Request .* path='/order/17/'", lines[1])
+    assert max(map(len, lines)) <= 80
+    lines = heapsift("objects", shop.pid, "--type", "Request", "--sort", "size",
+                     env=env).out.splitlines()
+    assert " SIZE " in lines[0] and "Request" in lines[1]
+
+
+def test_a_dict_that_lends_its_values_tells_attributes(heapsift, shop):
+    request = show(heapsift, shop, "request")
+    assert {a["label"] for a in request["attributes"]} == {".headers", "._read", ".path"}
+    assert request["value"].startswith("path='/order/17/'")
+    lent = next(r for r in request["referents"] if r["label"] == "__dict__")
+    assert lent["value"].startswith("{'headers': {}, '_read': False, ")
+
+
 def test_what_is_not_there_is_said(heapsift, shop):
+    for wrong, meant in (("order", "Order"), ("equest", "Request")):
+        said = heapsift("objects", shop.pid, "--type", wrong, code=1).err
+        assert f"did you mean '{meant}'?" in said
     wrong = heapsift("objects", shop.pid, "--type", "Ordr", code=1)
     assert "did you mean" in wrong.err and "(no rows)" in wrong.out
     assert heapsift("objects", shop.pid, "--value", "no such thing 4711", "--json",
@@ -185,8 +214,8 @@ def test_one_screen_says_what_matters(heapsift, shop):
         text = heapsift(shop.pid, env={**os.environ, "COLUMNS": str(width)}).out
         assert len(text.splitlines()) <= 24
         assert max(len(line) for line in text.splitlines()
-                   if not line.startswith(("  heapsift", "PID"))) <= width
-    assert "module __main__, name PAYLOAD" in text
+                   if not line.startswith("PID")) <= width
+    assert "__main__.PAYLOAD" in text
     document = heapsift(shop.pid, "--json").json()
     assert document["command"] == "overview"
     hint = next(row for row in document["rows"] if row["section"] == "next")
@@ -207,6 +236,27 @@ def test_a_process_without_objects_has_a_screen_too(heapsift, start):
     heapsift("show", target.pid, row["addr"])
     heapsift("why", target.pid, row["addr"])
     assert heapsift("tree", target.pid).out.startswith(" RETAINED")
+
+
+MANY = """
+import time
+parts = [[bytearray(1000)] for _ in range(5000)]
+for part in parts:
+    globals()['part%d' % id(part)] = part
+parts = None
+print('ready', flush=True)
+input()
+"""
+
+
+def test_where_no_one_holds_much_the_kind_is_the_hint(heapsift, start, tmp_path):
+    path = tmp_path / "many.py"
+    path.write_text(MANY)
+    target = start(PYTHON, path)
+    hint = next(row["hint"] for row in heapsift(target.pid, "--json").rows()
+                if row["section"] == "next")
+    assert hint == f"heapsift objects {target.pid} --type bytearray"
+    assert len(heapsift(target.pid).out.splitlines()) <= 24
 
 
 def rows_of(text):

@@ -60,6 +60,7 @@ static const struct column grid_columns[] = {
 	{ "number", COLUMN_BYTES, COLUMN_TOTAL, get_number, "" },
 	{ "word", COLUMN_TEXT, 0, get_word, "" },
 	{ "path", COLUMN_PATH, 0, get_word, "" },
+	{ "name", COLUMN_NAME, 0, get_word, "" },
 	{ "where", COLUMN_ADDRESS, 0, get_number, "" },
 };
 
@@ -572,6 +573,41 @@ static void text_is_cut_to_its_room(void **state)
 	}
 }
 
+/* The last word of a name says most, unless it ends with arguments of a template. */
+static void names_keep_their_last_word(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned room;
+		const char *shown;
+	} cases[] = {
+		{ "app.models.Order", 16, "app.models.Order" },
+		{ "app.models.Order", 15, "…models.Order" },
+		{ "app.models.Order", 12, "…Order" },
+		{ "app.models.Order", 4, "…der" },
+		{ "market::LimitOrder", 14, "…LimitOrder" },
+		{ "std::map<int, float>", 12, "std::map<in…" },
+		{ "numpy.dtype[float64]", 15, "…dtype[float64]" },
+		{ "app.f.<locals>.Order", 12, "…Order" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct buf out = { 0 };
+		struct sink s;
+		struct err e;
+		unsigned width;
+
+		sink_init_buf(&s, &out);
+		width = sink_cut_name(&s, str_of(cases[i].name), cases[i].room);
+		assert_true(sink_flush(&s, &e));
+		assert_string_equal(out.s, cases[i].shown);
+		assert_int_equal(width, utf8_str_width(buf_view(&out)));
+		sink_release(&s);
+		buf_release(&out);
+	}
+}
+
 static void a_failed_write_is_told_once_at_the_end(void **state)
 {
 	static const int errors[] = { ENOSPC, EPIPE };
@@ -610,6 +646,7 @@ int main(void)
 		cmocka_unit_test(rows_stand_in_rows),
 		cmocka_unit_test(code_keeps_its_backslashes),
 		cmocka_unit_test(text_is_cut_to_its_room),
+		cmocka_unit_test(names_keep_their_last_word),
 		cmocka_unit_test(a_failed_write_is_told_once_at_the_end),
 	};
 
