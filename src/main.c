@@ -2,6 +2,8 @@
 /* The table of commands, in the order of the help. */
 #include "cmd/cmd.h"
 
+#include <malloc.h>
+
 int main(int argc, char **argv)
 {
 	static const struct command *const commands[] = {
@@ -11,5 +13,8 @@ int main(int argc, char **argv)
 		&cmd_completion, &cmd_complete, &cmd_version, NULL,
 	};
 
+	/* Said, it stays there: what is large goes back when it is freed, and grows in place
+	 * rather than by a copy. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	return commands_main(commands, argc, argv);
 }

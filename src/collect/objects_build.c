@@ -2,7 +2,8 @@
 /*
  * From what was kept to the model's rows. Ids of slab objects are in order of address and
  * those outside were sorted, so one merge numbers the rows; then each segment's columns go
- * to where they belong, all cores at a time, and its memory back.
+ * to where they belong, all cores at a time, and its memory back. Values are mostly all
+ * different, so they are not interned; short ones that come often have one text all the same.
  */
 #include "base/pool.h"
 #include "collect/objects_int.h"
@@ -11,10 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BATCH = 64 /* segments that are copied before their memory goes back */ };
+
 struct columns_copy {
 	struct object_walk *w;
 	struct model *m;
 	const uint32_t *types; /* rows of the model, by the reader's numbers */
+	size_t first;          /* segment of the batch */
+};
+
+enum { SHORT_BYTES = 8, SHORT_SLOTS = 4096 };
+
+/* Texts of up to SHORT_BYTES met lately, by their bytes. */
+struct short_texts {
+	uint64_t bytes[SHORT_SLOTS];
+	uint32_t id[SHORT_SLOTS]; /* 0: none */
 };
 
 static size_t count_objects(const struct object_walk *w)
@@ -104,8 +116,8 @@ static void copy_segments(void *context, size_t begin, size_t end, unsigned work
 	struct model_objects *out = &copy->m->objects;
 
 	(void)worker;
-	for (size_t s = begin; s < end; s++) {
-		struct keep_segment *segment = &copy->w->segments[s];
+	for (size_t s = copy->first + begin; s < copy->first + end; s++) {
+		const struct keep_segment *segment = &copy->w->segments[s];
 		const struct keep_columns *from = segment->columns;
 
 		for (uint32_t row = 0; row < segment->n; row++) {
@@ -117,12 +129,28 @@ static void copy_segments(void *context, size_t begin, size_t end, unsigned work
 			out->refcount[to] = from->refcount[row];
 			out->type[to] = copy->types[from->type[row]];
 		}
-		if (!copy->w->values)
-			keep_segment_free_columns(segment);
 	}
 }
 
-static void build_values(const struct object_walk *w, size_t s, struct model *m)
+static uint32_t text_of_value(struct model *m, struct short_texts *known, struct str text)
+{
+	uint64_t bytes = 0;
+	size_t slot;
+
+	if (text.n > SHORT_BYTES)
+		return model_text_add(m, text);
+	memcpy(&bytes, text.s, text.n);
+	slot = bytes * 0x9e3779b97f4a7c15u >> 32 & (SHORT_SLOTS - 1);
+	if (known->id[slot] == 0 || known->bytes[slot] != bytes ||
+	    model_text(m, known->id[slot]).n != text.n) {
+		known->id[slot] = model_text_add(m, text);
+		known->bytes[slot] = bytes;
+	}
+	return known->id[slot];
+}
+
+static void build_values(const struct object_walk *w, size_t s, struct short_texts *known,
+			 struct model *m)
 {
 	const struct keep_segment *segment = &w->segments[s];
 	uint32_t begin = 0;
@@ -132,9 +160,9 @@ static void build_values(const struct object_walk *w, size_t s, struct model *m)
 		uint32_t to = w->rows[s * KEEP_ROWS + row];
 
 		if (to != NO_NODE && end > begin)
-			m->objects.value[to] =
-				model_intern(m, (struct str){ segment->values.s + begin,
-							      end - begin });
+			m->objects.value[to] = text_of_value(
+				m, known,
+				(struct str){ segment->values.s + begin, end - begin });
 		begin = end;
 	}
 }
@@ -142,14 +170,21 @@ static void build_values(const struct object_walk *w, size_t s, struct model *m)
 static void build_columns(struct object_walk *w, struct model *m)
 {
 	uint32_t *types = build_types(w, m);
-	struct columns_copy copy = { w, m, types };
+	struct short_texts *known = xcalloc(1, sizeof(*known));
+	struct columns_copy copy = { w, m, types, 0 };
 
-	pool_run(w->nkeepers, w->nsegments, 4, copy_segments, &copy);
-	free(types);
-	for (size_t s = 0; w->values && s < w->nsegments; s++) {
-		build_values(w, s, m);
-		keep_segment_free_columns(&w->segments[s]);
+	for (; copy.first < w->nsegments; copy.first += BATCH) {
+		size_t n = (size_t)min_u64(BATCH, w->nsegments - copy.first);
+
+		pool_run(w->nkeepers, n, 4, copy_segments, &copy);
+		for (size_t s = copy.first; s < copy.first + n; s++) {
+			if (w->values)
+				build_values(w, s, known, m);
+			keep_segment_free_columns(&w->segments[s]);
+		}
 	}
+	free(known);
+	free(types);
 }
 
 static void find_out(struct model *m, uint64_t n, taddr first, const char *what)

@@ -138,23 +138,33 @@ struct str model_text(const struct model *m, uint32_t id)
 	return (struct str){ s->bytes.s + start, s->end[id] - start };
 }
 
-uint32_t model_intern(struct model *m, struct str text)
+uint32_t model_text_add(struct model *m, struct str text)
 {
 	struct model_strings *s = &m->strings;
-	uint64_t hash = str_hash(text);
-	uint32_t id;
 
-	for (; map_find(&s->by_hash, hash, &id); hash++)
-		if (str_equal(model_text(m, id), text))
-			return id;
 	if (s->n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
 		s->end = xrealloc(s->end, s->cap, sizeof(*s->end));
 	}
 	buf_add(&s->bytes, text.s, text.n);
 	s->end[s->n] = s->bytes.n;
-	map_set(&s->by_hash, hash, (uint32_t)s->n);
 	return (uint32_t)s->n++;
+}
+
+uint32_t model_intern(struct model *m, struct str text)
+{
+	struct model_strings *s = &m->strings;
+	uint64_t hash = str_hash(text);
+	uint32_t id;
+
+	if (text.n == 0 && s->n > 0)
+		return 0;
+	for (; map_find(&s->by_hash, hash, &id); hash++)
+		if (str_equal(model_text(m, id), text))
+			return id;
+	id = model_text_add(m, text);
+	map_set(&s->by_hash, hash, id);
+	return id;
 }
 
 void model_find_out(struct model *m, enum severity severity, const char *where,

@@ -4,8 +4,8 @@
  * (collect/), everything that shows reads it, the snapshot file is it on disk.
  *
  * A table is `n` rows; each column is an array of n values, owned by the model. Rows are
- * addressed by 32-bit index, never by pointer. Text is interned: a column of strings holds
- * string ids, id 0 is the empty string. `_add` returns the index of a new row of zeroes;
+ * addressed by 32-bit index, never by pointer. A column of strings holds string ids, id 0 is
+ * the empty string; names are interned, so that one text has one id. `_add` returns the index of a new row of zeroes;
  * it may move the columns. Once built, a model is not changed but by analysis/, which
  * fills derived columns.
  *
@@ -281,8 +281,9 @@ enum { OBJECT_LARGE = UINT32_MAX, OBJECT_IMMORTAL = UINT32_MAX };
 struct model_strings {
 	struct buf bytes;
 	size_t n, cap;
-	uint64_t *end;      /* string i is bytes [end[i - 1], end[i]) */
-	struct map by_hash; /* hash -> id; a collision steps to hash + 1 */
+	uint64_t *end; /* string i is bytes [end[i - 1], end[i]) */
+	struct map
+		by_hash; /* of those interned: hash -> id; a collision steps to hash + 1 */
 };
 
 /*
@@ -347,9 +348,11 @@ void model_table_resize(struct model *m, const struct model_table_def *t, size_t
 MODEL_TABLES(MODEL_ADD)
 #undef MODEL_ADD
 
-/* The id of a text, added if it is new. */
+/* The id of a text, added if it is new: if no call of this function gave it one yet. */
 uint32_t model_intern(struct model *m, struct str text);
-/* The text of an id; lives until the next model_intern. */
+/* A new id, whether the text has one or not: for texts that seldom come twice. */
+uint32_t model_text_add(struct model *m, struct str text);
+/* The text of an id; lives until the next text is added. */
 struct str model_text(const struct model *m, uint32_t id);
 
 void model_find_out(struct model *m, enum severity severity, const char *where,

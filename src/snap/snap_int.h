@@ -26,7 +26,7 @@ enum {
 	FOOTER_BYTES = 24 + MAGIC_BYTES,
 	SECTION_BYTES = 36, /* of a section in the contents, with an empty name */
 	FRAME_ENTRY_BYTES = 12,
-	FRAME_BYTES = 4 << 20,      /* uncompressed, of all frames but the last */
+	FRAME_BYTES = 1 << 20,      /* uncompressed, of all frames but the last */
 	FRAME_BYTES_MAX = 16 << 20, /* accepted */
 	/* zstd's best: a block of 128 KiB in a 3-byte header and one byte. */
 	RATIO_MAX = 1 << 15,

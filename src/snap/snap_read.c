@@ -366,7 +366,7 @@ static bool make_room(struct reader *r, struct err *e)
 			(slot++)->values = model_table_column(r->model, t, c);
 	}
 	r->string_end = xcalloc(end->claim.values.rows, sizeof(uint64_t));
-	r->string_bytes = xcalloc(bytes->claim.values.rows, 1);
+	r->string_bytes = xcalloc(bytes->claim.values.rows + 1, 1); /* and a NUL */
 	end->values = (uint8_t *)r->string_end;
 	bytes->values = r->string_bytes;
 	return true;
@@ -429,21 +429,46 @@ static bool read_frames(struct reader *r, struct err *e)
 	return true;
 }
 
-/* The ids of the file's strings are their positions, which interning gives again unless
- * one comes twice. */
-static bool intern_strings(struct reader *r, struct err *e)
+/* The ids of the file's strings are their positions, and the first is empty. */
+static bool check_strings(struct reader *r, struct err *e)
 {
 	uint64_t n = string_slot(r, STRING_END)->claim.values.rows, start = 0;
 	uint64_t bytes = string_slot(r, STRING_BYTES)->claim.values.rows;
 
+	if (n > UINT32_MAX)
+		return fail(e, ERR_FILE, "it holds more strings than there can be");
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t end = r->string_end[i];
-		struct str text = { (const char *)r->string_bytes + start, end - start };
 
-		if (end < start || end > bytes || model_intern(r->model, text) != i)
+		if (end < start || end > (i ? bytes : 0))
 			return fail(e, ERR_FILE, "string %lu cannot be true", i);
 		start = end;
 	}
+	return n == 0 || start == bytes ||
+	       fail(e, ERR_FILE, "its strings end before their bytes do");
+}
+
+static bool adopt_strings(struct reader *r, struct err *e)
+{
+	struct model_strings *s = &r->model->strings;
+	uint64_t n = string_slot(r, STRING_END)->claim.values.rows;
+	uint64_t bytes = string_slot(r, STRING_BYTES)->claim.values.rows;
+
+	if (!check_strings(r, e))
+		return false;
+	if (n == 0)
+		return true; /* the model's own empty one */
+	buf_release(&s->bytes);
+	free(s->end);
+	map_release(&s->by_hash);
+	*s = (struct model_strings){
+		.bytes = { .s = (char *)r->string_bytes, .n = bytes, .cap = bytes + 1 },
+		.n = n,
+		.cap = n,
+		.end = r->string_end,
+	};
+	r->string_bytes = NULL;
+	r->string_end = NULL;
 	return true;
 }
 
@@ -486,7 +511,7 @@ bool snap_read(const char *path, struct model **out, struct err *e)
 
 	make_slots(&r);
 	ok = open_file(&r, path, e) && load_contents(&r, e) && read_sections(&r, e) &&
-	     make_room(&r, e) && read_frames(&r, e) && intern_strings(&r, e) &&
+	     make_room(&r, e) && read_frames(&r, e) && adopt_strings(&r, e) &&
 	     snap_check_model(r.model, e);
 	if (ok) {
 		*out = r.model;

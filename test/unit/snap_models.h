@@ -66,7 +66,8 @@ static void fill_objects(struct model *m, uint64_t *seed)
 		m->objects.footprint[i] = m->objects.size[i];
 		m->objects.refcount[i] = i & 1 ? OBJECT_IMMORTAL : i;
 		m->objects.type[i] = i % (uint32_t)m->types.n;
-		m->objects.value[i] = i % (uint32_t)m->strings.n;
+		m->objects.value[i] = i % 2 ? model_text_add(m, str_of("often"))
+					    : i % (uint32_t)m->strings.n;
 	}
 	model_large_add(m);
 	m->large.object[0] = 7;

@@ -24,6 +24,26 @@ static void texts_are_interned_once(void **state)
 	model_free(m);
 }
 
+static void added_texts_are_no_names(void **state)
+{
+	struct model *m = model_new();
+	uint32_t name, value, again;
+
+	(void)state;
+	name = model_intern(m, str_of("name"));
+	value = model_text_add(m, str_of("name"));
+	again = model_text_add(m, str_of("name"));
+	assert_int_not_equal(value, name);
+	assert_int_not_equal(again, value);
+	assert_true(str_is(model_text(m, value), "name"));
+	assert_true(str_is(model_text(m, again), "name"));
+	assert_int_equal(model_intern(m, str_of("name")), name);
+	(void)model_text_add(m, str_of("value"));
+	assert_int_equal(model_intern(m, str_of("value")), again + 2);
+	assert_int_equal(model_intern(m, str_of("")), 0);
+	model_free(m);
+}
+
 static void types_are_their_three_words(void **state)
 {
 	struct model *m = model_new();
@@ -98,6 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_are_interned_once),
+		cmocka_unit_test(added_texts_are_no_names),
 		cmocka_unit_test(types_are_their_three_words),
 		cmocka_unit_test(descriptors_reach_every_column),
 		cmocka_unit_test(dropped_values_leave_no_text),

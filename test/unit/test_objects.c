@@ -124,7 +124,8 @@ static void rows_are_by_address(void **state)
 	first = put_object(py, s, 0, 16);
 	last = put_object(py, s, 5, 0);
 	s->kind[3] = PYTHON_RAW;
-	add_object(py, block_at(s, 3) + 32, 32, 32);
+	first->value = last->value = "12";
+	add_object(py, block_at(s, 3) + 32, 32, 32)->value = "123456789";
 	first->listed = true;
 	add_edge(first, above, LABEL_ITEM);
 	add_edge(first, 0, LABEL_ITEM);
@@ -146,6 +147,12 @@ static void rows_are_by_address(void **state)
 	assert_int_equal(edge_node(m, row_at(m, above), 0), row_at(m, between));
 	assert_int_equal(edge_kind(m, row_at(m, above), 0), LABEL_WEAK);
 	assert_true(str_is(model_text(m, m->objects.value[row_at(m, below)]), "below"));
+	assert_true(str_is(model_text(m, m->objects.value[from]), "12"));
+	assert_int_equal(m->objects.value[row_at(m, last->addr)], m->objects.value[from]);
+	assert_true(
+		str_is(model_text(m, m->objects.value[row_at(m, block_at(s, 3) + 32)]),
+		       "123456789"));
+	assert_int_equal(m->objects.value[row_at(m, above)], 0);
 	/* Weak ones do not count. */
 	assert_int_equal(objects_in_edges(w)[row_at(m, between)], 0);
 	assert_int_equal(objects_in_edges(w)[row_at(m, below)], 1);

@@ -369,7 +369,8 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(model_table_resize(m, &model_tables[TABLE_previews], 99), "'previews'");
 	WRONG(model_table_resize(m, &model_tables[TABLE_processes], 0), "no process");
 	WRONG(m->strings.end[2] = m->strings.end[3] + 1, "string 3");
-	WRONG(m->strings.end[1] = 0, "string 1"); /* the empty text twice */
+	WRONG(m->strings.end[0] = 1, "string 0"); /* the empty text is not */
+	WRONG(m->strings.end[m->strings.n - 1]--, "end before their bytes");
 }
 
 static void other_versions_are_told(void **state)
