@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * numpy (1.24 and 2.2 ndarraytypes.h, arrayscalars.h; the size of a dtype tells which). The collector does not look at
- * arrays, so nothing but this tells what an array of objects holds. An array owns its data
- * (OWNDATA) or what it is a view of (base); shape and strides are one block.
+ * numpy 1 and 2 (ndarraytypes.h, arrayscalars.h of 1.24 and 2.2). The collector does not
+ * look at arrays, so nothing but this tells what an array of objects holds. An array owns
+ * its data (OWNDATA) or what it is a view of (base); shape and strides are one block. What
+ * numpy 2 has changed are dtypes: their struct's size tells which numpy it is.
  */
 #include "lang/cpython/cpy_library_int.h"
 
@@ -14,17 +15,18 @@ enum {
 	BASE = 48,
 	DESCR = 56,
 	FLAGS = 64,
-	NDIM_MAX = 32, /* NPY_MAXDIMS */
+	NDIM_MAX = 64, /* NPY_MAXDIMS; 32 in numpy 1 */
 	OWNDATA = 4,
 };
 
-/* PyArray_Descr */
-enum { DESCR_TYPE = 28, DESCR_1_BYTES = 96, DESCR_2_LEGACY_BYTES = 120 };
+/* PyArray_Descr of numpy 1; of numpy 2, and of _PyArray_LegacyDescr from subarray on */
 struct descr_layout {
-	uint32_t flags, size, metadata, subarray, fields, names;
+	uint8_t flags, size, metadata, subarray, fields, names;
 };
 static const struct descr_layout descr_1 = { 27, 32, 72, 40, 48, 56 };
 static const struct descr_layout descr_2 = { 32, 40, 56, 88, 96, 104 };
+enum { DESCR_TYPE = 28, DESCR_2_BYTES = 88 };
+enum { TYPE_NOT_LEGACY = 2056 /* PyDataType_ISLEGACY: NPY_VSTRING */ };
 enum { ITEM_REFCOUNT = 1, TYPE_OBJECT = 17, SUBARRAY_BYTES = 16 };
 
 static const struct cpy_field_rule array_fields[] = {
@@ -34,16 +36,21 @@ static const struct cpy_field_rule array_fields[] = {
 	{ 0 },
 };
 
-static const struct descr_layout *descr_layout_of(struct python_reader *r, taddr descr)
+/* numpy.dtype itself is the base of all dtypes. */
+static const struct descr_layout *descr_layout_of(const struct cpy_type *t)
 {
-	const struct cpy_type *t = cpy_type_of(r, descr);
-
-	return t && t->native->basicsize == DESCR_1_BYTES ? &descr_1 : &descr_2;
+	while (t && !str_is(t->tp_name, "numpy.dtype"))
+		t = t->base;
+	return t && t->basicsize == DESCR_2_BYTES ? &descr_2 : &descr_1;
 }
 
+/* Bytes of an item: a word in numpy 2. */
 static uint64_t descr_size(struct python_reader *r, taddr descr)
 {
-	return cpy_u32_or_0(r, descr + descr_layout_of(r, descr)->size);
+	const struct descr_layout *l = descr_layout_of(cpy_type_of(r, descr));
+
+	return l == &descr_2 ? cpy_word_or_0(r, descr + l->size)
+			     : cpy_u32_or_0(r, descr + l->size);
 }
 
 static uint32_t array_ndim(struct python_reader *r, taddr at)
@@ -72,12 +79,12 @@ static void data_edges(struct python_reader *r, taddr at, taddr data, uint64_t b
 		       const struct python_sink *sink)
 {
 	taddr descr = cpy_word_or_0(r, at + DESCR);
+	const struct descr_layout *l = descr_layout_of(cpy_type_of(r, descr));
 	uint8_t flags = 0;
 
 	if (cpy_u32_or_0(r, descr + DESCR_TYPE) == TYPE_OBJECT)
 		cpy_words_edges(r, data, bytes / 8, LABEL_ITEM, sink);
-	else if (cpy_read(r, descr + descr_layout_of(r, descr)->flags, &flags, 1) &&
-		 flags & ITEM_REFCOUNT)
+	else if (cpy_read(r, descr + l->flags, &flags, 1) && flags & ITEM_REFCOUNT)
 		cpy_scan(r, sink, data, bytes); /* fields among others */
 }
 
@@ -111,11 +118,11 @@ static const struct cpy_field_rule dtype_fields[] = {
 static void dtype_read(struct python_reader *r, const struct cpy_type *t, taddr at,
 		       const struct python_sink *sink)
 {
-	const struct descr_layout *l = descr_layout_of(r, at);
+	const struct descr_layout *l = descr_layout_of(t);
 	taddr sub;
 
 	cpy_edge_field(r, sink, at + l->metadata, "metadata");
-	if (l == &descr_2 && t->native->basicsize < DESCR_2_LEGACY_BYTES)
+	if (l == &descr_2 && cpy_u32_or_0(r, at + DESCR_TYPE) >= TYPE_NOT_LEGACY)
 		return;
 	cpy_edge_field(r, sink, at + l->fields, "fields");
 	cpy_edge_field(r, sink, at + l->names, "names");

@@ -265,13 +265,13 @@ static bool refcount_read(const struct cpy_layout *l, const struct cpy_type *t,
 	return true;
 }
 
-/* 3.11 _PySys_GetSizeOf: heads are those of the type's flags, even of static objects. */
-static uint64_t heads_size(struct python_reader *r, const struct cpy_type *t, taddr at,
+/* 3.11 _PySys_GetSizeOf: heads are those of the type's flags, even of static objects. 3.13
+ * makes an exception for a static type, if its own type is `type` and not derived of it. */
+static uint64_t heads_size(struct python_reader *r, const struct cpy_type *t,
 			   unsigned start)
 {
-	if (t->is_metatype && start == 0)
+	if (t->is_metatype && start == 0 && t->base && !t->base->is_metatype)
 		return r->layout->static_type_size_extra;
-	(void)at;
 	return t->pre_header;
 }
 
@@ -292,8 +292,7 @@ bool python_read_object(struct python_reader *r, taddr at, bool values,
 	out->start = at - start;
 	out->type = t->number;
 	out->own = (t->own ? t->own : default_own)(r, t, at);
-	out->size =
-		(t->size ? t->size(r, t, at) : out->own) + heads_size(r, t, at, start);
+	out->size = (t->size ? t->size(r, t, at) : out->own) + heads_size(r, t, start);
 	out->own += start + inline_values_size(r, t, at);
 	if (sink)
 		tell(r, t, at, sink);
