@@ -11,7 +11,8 @@ check=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy clang clang-forma
 	binutils shellcheck codespell mandoc procps musl gdb)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
 bench=("${demo[@]}" gdb python3 python3-igraph)
-matrix=("${demo[@]}" libcmocka-dev python3 gdb mmdebstrap)
+matrix=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy python3-dbg gdb binutils
+	mmdebstrap)
 all=("${check[@]}" "${fuzz[@]}" "${bench[@]}" "${matrix[@]}")
 
 case ${1:-} in

@@ -2,6 +2,7 @@
 """What every end-to-end test stands on: the built program, and targets that are always
 gone when the test is over."""
 import ctypes
+import functools
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAPSIFT = Path(os.environ.get("HEAPSIFT") or ROOT / "build" / "heapsift").resolve()
 FIXTURES = HEAPSIFT.parent / "fixture"
+PYTHON = os.environ.get("TEST_PYTHON") or "/usr/bin/python3"
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -25,9 +27,20 @@ def not_run(reason):
     pytest.skip("NOT RUN: " + reason)
 
 
+@functools.cache
+def version_of(python):
+    """(3, 13)"""
+    code = "import sys; print('%d %d' % sys.version_info[:2])"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return tuple(map(int, done.stdout.split()))
+
+
 def pythons(*versions):
     """Interpreters of these versions ("3.13"), as parameters of a fixture that ends in
-    `python_there(path)`: the system's, and all of pyenv's."""
+    `python_there(path)`: the system's, and all of pyenv's; or TEST_PYTHON's alone."""
+    if os.environ.get("TEST_PYTHON"):
+        version = "%d.%d" % version_of(PYTHON)
+        return [pytest.param(Path(PYTHON), id=version)] if version in versions else []
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = []
     for v in versions:

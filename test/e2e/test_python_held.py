@@ -2,21 +2,17 @@
 """Python objects that C code holds: by a static variable, by a block of malloc's, by an
 interior pointer, by a reference that it forgot to give back; and a word that holds nothing,
 because the object's references are all known."""
-from pathlib import Path
-
 import pytest
-from conftest import FIXTURES, ROOT
+from conftest import FIXTURES, ROOT, python_there, pythons
 from test_roots import ADDRESS, GLOBAL, GLOBALS, STACK, Graph, graph_text
 
-PYTHONS = ["/usr/bin/python3", *sorted(map(str, Path.home().glob(
-    ".pyenv/versions/3.13.*/bin/python3.13")))]
 INTERPRETER, MODULE, FIELD, NAME = 2, 3, 0, 2
 HOLDER = "python_holder.so"
 
 
-@pytest.fixture(params=PYTHONS)
+@pytest.fixture(params=pythons("3.11", "3.13"))
 def holder(request, start):
-    return start(request.param, ROOT / "test" / "fixture" / "python_held.py",
+    return start(python_there(request.param), ROOT / "test" / "fixture" / "python_held.py",
                  FIXTURES / HOLDER)
 
 

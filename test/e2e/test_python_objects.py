@@ -6,16 +6,13 @@ import bisect
 import collections
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from conftest import HEAPSIFT
+from conftest import HEAPSIFT, python_there, pythons
 
 PRINT_OBJECTS = HEAPSIFT.parent / "driver" / "print_objects"
 PRINT_GRAPH = HEAPSIFT.parent / "driver" / "print_graph"
-PYTHONS = ["/usr/bin/python3",
-           *sorted(map(str, Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13")))]
 LABEL_KEY, LABEL_VALUE = 5, 6
 
 # Prints every object that the collector knows or that one of those refers to: address,
@@ -90,14 +87,14 @@ def run(*argv):
                           errors="replace").stdout
 
 
-@pytest.fixture(params=PYTHONS, ids=[Path(p).name + " in " + Path(p).parts[1] for p in PYTHONS])
+@pytest.fixture(params=pythons("3.11", "3.13"))
 def target(start, request, tmp_path):
     """A Python process, what it said of its objects, and of its allocator."""
     stats = tmp_path / "stats"
     script = tmp_path / "target.py"
     script.write_text(TARGET)
     with open(stats, "w") as errors:
-        process = start(request.param, script, stderr=errors,
+        process = start(python_there(request.param), script, stderr=errors,
                         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     process.stats = stats.read_text()
     process.objects = {}

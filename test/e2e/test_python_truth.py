@@ -2,23 +2,18 @@
 # ctest: timeout=300
 """Every object of a Python process, its type, size and references, against what the
 interpreter's own collector says of them.
-
-PYTHONS=PATH:PATH names further interpreters; /usr/bin/python3 is always looked into.
 """
 import collections
-import os
 import subprocess
 
 import pytest
 
 import python_compare
-from conftest import HEAPSIFT, ROOT
+from conftest import HEAPSIFT, PYTHON, ROOT, version_of
 
 READ = HEAPSIFT.parent / "driver" / "read_python"
 MIXED = ROOT / "test" / "fixture" / "python_mixed.py"
 OWNED = ROOT / "test" / "e2e" / "owned_untraversed.txt"
-SYSTEM = "/usr/bin/python3"
-PYTHONS = [SYSTEM, *filter(None, os.environ.get("PYTHONS", "").split(":"))]
 
 
 def read(target, path, *arguments):
@@ -28,26 +23,19 @@ def read(target, path, *arguments):
     return python_compare.Read(path)
 
 
-def version_of(python):
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-    return python_compare.number_of(done.stdout.strip())
-
-
-@pytest.mark.parametrize("python", PYTHONS)
-def test_graph(start, tmp_path, python):
-    target = start(python, MIXED, tmp_path / "truth", stderr=subprocess.DEVNULL)
+def test_graph(start, tmp_path, record_property):
+    target = start(PYTHON, MIXED, tmp_path / "truth", stderr=subprocess.DEVNULL)
     found = read(target, tmp_path / "read")
     truth = python_compare.Truth(tmp_path / "truth")
-    owned = python_compare.Owned(OWNED, version_of(python))
+    owned = python_compare.Owned(OWNED, version_of(PYTHON))
     difference = python_compare.Difference(truth, found, owned)
-    print(python, difference.summary())
+    record_property("figures", difference.summary())
     report = "\n".join(difference.report())
     assert len(truth.objects) > 150000 and len(truth.bases) > 600
     assert not list(difference.faults()), report
     assert not [line for line in found.other if line.startswith("finding damage")]
     assert len(owned.entries) <= 20
-    assert not list(owned.unused(truth.bases, fields=python == SYSTEM))
+    assert not list(owned.unused(truth.bases, fields=version_of(PYTHON) == (3, 11)))
 
 
 VALUES = '''
@@ -67,9 +55,8 @@ signal.pause()
 '''
 
 
-@pytest.mark.parametrize("python", PYTHONS)
-def test_values(start, tmp_path, python):
-    target = start(python, "-c", VALUES)
+def test_values(start, tmp_path):
+    target = start(PYTHON, "-c", VALUES)
     found = read(target, tmp_path / "read", "values")
     assert len(target.truth) == 28
     for line in target.truth:

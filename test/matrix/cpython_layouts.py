@@ -5,7 +5,8 @@
     python3 cpython_layouts.py --print FILE...       the rows as cpy_layout.c has them
 
 FILE is a python or libpython with debug information. HEAPSIFT has it too
-(the program, or cpy_layout.c.o): both are read by gdb, so no offset is typed twice. Exit 1: a field differs.
+(the program, or cpy_layout.c.o): both are read by gdb, so no offset is typed twice. Exit 1: a field differs, or a
+row was not tried.
 """
 import json
 import subprocess
@@ -310,7 +311,9 @@ print("ROW", json.dumps([flat(rows[i], "", {}) for i in range(rows.type.range()[
 
 
 def run_gdb(script, path):
-    result = subprocess.run(["gdb", "-batch", "-nx", "-ex", "python exec(%r)" % script, path],
+    debug = path.partition("/usr/bin/")[0] + "/usr/lib/debug"  # of the root it is in
+    result = subprocess.run(["gdb", "-batch", "-nx", "-iex", "set debug-file-directory " + debug,
+                             "-ex", "python exec(%r)" % script, path],
                             capture_output=True, text=True, timeout=300)
     for line in result.stdout.splitlines():
         if line.startswith("ROW "):
@@ -356,6 +359,7 @@ def main(argv):
             tested.add(real["version"])
             print(f"  CPython {version:5} same in {path}: {len(real)} fields")
     for version in sorted(set(ours) - tested):
+        failed = True
         print("  CPython %d.%d untested: no file of it" % (version >> 8, version & 255))
     return 1 if failed else 0
 

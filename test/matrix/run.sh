@@ -4,14 +4,16 @@
 # and our layout tables against the debug information of each of these glibcs.
 #
 #   test/matrix/run.sh [ROOT...]     all roots of the table below without arguments, and
-#                                    CPython's graph in each Python there is (ROOT `python`)
+#                                    CPython's tests in each Python there is (ROOT `python`)
 #
 # Needs root, mmdebstrap, gdb, and the package mirror that apt is configured with. Roots
-# are kept in ${XDG_CACHE_HOME:-~/.cache}/heapsift-roots, about 400 MB each.
+# are kept in ${XDG_CACHE_HOME:-~/.cache}/heapsift-roots, about 400 MB each. Code 1: something
+# is wrong, or could not be tried.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=$top/${BUILD:-build}
+pyenv=${PYENV_ROOT:-$HOME/.pyenv}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/heapsift-roots
 packages=gcc,libc6-dev,libc6-dbg
 work=$(mktemp -d)
@@ -111,7 +113,7 @@ start()
 		env "${environment[@]}" "/tmp/heapsift/$program" /tmp/heapsift/truth \
 		"${arguments[@]}" >"$work/out" 2>"$work/err" &
 	launcher=$!
-	wait_ready "$launcher" 2
+	wait_ready "$launcher"
 }
 
 run_variant()
@@ -131,50 +133,13 @@ run_variant()
 	fi
 }
 
-# Where the debug information of a root's libc, or of a file, is.
-# The graph of one Python: NAME ROOT PROGRAM; ROOT is empty for one of this machine.
-run_python()
-{
-	local name=$1 dir=$2 program=$3 launcher files=$2/tmp/heapsift version line
-	local inside=(env) fixtures=$top/test/fixture
-
-	if [ -n "$dir" ]; then
-		mkdir -p "$files"
-		cp "$fixtures"/python_{mixed,truth,core_objects,library_objects}.py "$files"
-		inside=(unshare --mount --pid --fork --kill-child --mount-proc="$dir/proc"
-			chroot "$dir")
-		fixtures=/tmp/heapsift
-	else
-		files=$work
-	fi
-	version=$("${inside[@]}" "$program" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-	rm -f "$files/truth"
-	"${inside[@]}" "$program" "$fixtures/python_mixed.py" "${files#"$dir"}/truth" \
-		>"$work/out" 2>"$work/err" &
-	launcher=$!
-	wait_ready "$launcher" "${#inside[@]}" || return 1
-	"$build/driver/read_python" "$target" >"$work/walk"
-	kill -9 "$target"
-	wait 2>/dev/null || true
-	target=
-	if line=$(python3 "$top/test/e2e/python_compare.py" "$files/truth" "$work/walk" \
-		"$top/test/e2e/owned_untraversed.txt" "$version"); then
-		printf '  %-13s ok  %s\n' "$name" "$line"
-	else
-		printf '  %-13s WRONG  %s\n' "$name" "$line"
-		failed=1
-	fi
-}
-
-# Waits until the target of this launcher, its child or (one word before it) itself, says
-# that it is ready; its process id is in $target then.
+# Waits until the target of this launcher, its child, says that it is ready; its process id is
+# in $target then.
 wait_ready()
 {
-	local launcher=$1 words=$2
+	local launcher=$1
 	for _ in $(seq 300); do
-		target=$launcher
-		[ "$words" -eq 1 ] ||
-			target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
+		target=$(tr -d ' ' <"/proc/$launcher/task/$launcher/children")
 		! grep -q ready "$work/out" || return 0
 		sleep 0.1
 	done
@@ -183,22 +148,53 @@ wait_ready()
 	return 1
 }
 
-run_pythons()
+# Pythons that have debug information, in the file or beside it in their root.
+python_layouts()
 {
-	local python dir=$cache/trixie
-
-	echo "CPython, objects against its own word:"
-	run_python "this machine's" "" /usr/bin/python3
-	for python in "$HOME"/.pyenv/versions/3.{11,13}.*/bin/python3; do
-		[ ! -x "$python" ] || run_python "$(basename "${python%/bin/*}")" "" "$python"
+	local dir=$cache/trixie file files=()
+	for file in /usr/bin/python3.?? "$dir"/usr/bin/python3.?? \
+		"$pyenv"/versions/*/lib/libpython3.*.so.1.0; do
+		[ -e "$file" ] || continue
+		if readelf -SW "$file" | grep -q '\.debug_info' ||
+			[ -e "$(debug_file "${file%/usr/bin/*}" "$file")" ]; then
+			files+=("$file")
+		fi
 	done
-	bootstrap trixie trixie trixie || { echo "NOT RUN: trixie's Python"; failed=1; return; }
-	[ -x "$dir/usr/bin/python3" ] || chroot "$dir" sh -c \
-		'apt-get -qq update && apt-get -qqy install --no-install-recommends python3' \
-		>"$work/bootstrap" 2>&1 || { tail -5 "$work/bootstrap" >&2; failed=1; return; }
-	run_python "trixie's" "$dir" /usr/bin/python3
+	python3 "$top/test/matrix/cpython_layouts.py" \
+		"$build/CMakeFiles/heapsift_objects.dir/src/lang/cpython/cpy_layout.c.o" \
+		"${files[@]}"
 }
 
+run_pythons()
+{
+	local python dir=$cache/trixie tests=$top/test/matrix/python.sh
+
+	"$tests" "this machine's" /usr/bin/python3 || failed=1
+	for python in "$pyenv"/versions/3.{11,13}.*/bin/python3; do
+		[ ! -x "$python" ] || "$tests" pyenv "$python" || failed=1
+	done
+	if bootstrap trixie trixie trixie && install "$dir" python3 python3-dbg python3-numpy; then
+		"$tests" trixie /usr/bin/python3 "$dir" || failed=1
+	else
+		echo "NOT RUN: trixie's Python"
+		failed=1
+	fi
+	echo "layouts of CPython, against debug information:"
+	python_layouts || failed=1
+}
+
+# Packages that a root lacks.
+install()
+{
+	local dir=$1
+	shift
+	chroot "$dir" dpkg-query -s "$@" >/dev/null 2>&1 ||
+		chroot "$dir" sh -c 'apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qqy install --no-install-recommends "$@"' sh "$@" \
+			>"$work/install" 2>&1 || { tail -5 "$work/install" >&2; return 1; }
+}
+
+# Where the debug information of a root's libc, or of a file of it, is.
 debug_file()
 {
 	local file=${2:-$1/usr/lib/x86_64-linux-gnu/libc.so.6} id
@@ -238,21 +234,9 @@ while read -r name suite libc; do
 done <<<"$roots"
 if [ -e "$(debug_file "")" ]; then libcs+=("here=$(debug_file "")"); fi
 
-if [ $# -eq 0 ] || [[ " $* " == *" python "* ]]; then run_pythons; fi
-
-echo "layouts, against debug information:"
+echo "layouts of glibc, against debug information:"
 "$build/driver/print_layouts" >"$work/table"
 python3 "$top/test/matrix/layouts.py" "$work/table" "${libcs[@]}" || failed=1
 
-# Pythons of this machine that have debug information, in the file or beside it.
-pythons=()
-for file in /usr/bin/python3.?? "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/lib/libpython3.*.so.1.0; do
-	[ -e "$file" ] || continue
-	if readelf -SW "$file" | grep -q '\.debug_info' || [ -e "$(debug_file "" "$file")" ]; then
-		pythons+=("$file")
-	fi
-done
-python3 "$top/test/matrix/cpython_layouts.py" \
-	"$build/CMakeFiles/heapsift_objects.dir/src/lang/cpython/cpy_layout.c.o" \
-	"${pythons[@]}" || failed=1
+if [ $# -eq 0 ] || [[ " $* " == *" python "* ]]; then run_pythons; fi
 exit $failed
