@@ -398,11 +398,11 @@ static void slab_block_say(const struct model *m, size_t slab, uint32_t block,
 			   struct buf *out)
 {
 	bool is_used = slab_block_is_used(m, slab, block);
+	taddr at = m->slabs.start[slab] + (uint64_t)block * m->slabs.block_size[slab];
 
 	buf_printf(out, "a %s block of %u bytes at 0x%llx of obmalloc%s",
 		   is_used ? "used" : "free", m->slabs.block_size[slab],
-		   (unsigned long long)(m->slabs.start[slab] +
-					(uint64_t)block * m->slabs.block_size[slab]),
+		   (unsigned long long)at,
 		   is_used ? ", raw memory that no object owns" : "");
 }
 

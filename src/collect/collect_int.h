@@ -177,8 +177,15 @@ void object_walk_free(struct object_walk *w);
 
 /* The row of this group, added if it is new; rows 0 and 1 always are. */
 uint32_t group_row(struct model *m, enum group_kind kind, struct str name);
-void root_add(struct model *m, uint32_t group, enum root_kind kind, struct str name,
-	      uint32_t node, bool certain, taddr addr);
+struct root {
+	enum root_kind kind;
+	struct str name;
+	uint32_t node;
+	bool certain;
+	taddr addr;
+};
+
+void root_add(struct model *m, uint32_t group, const struct root *root);
 
 /* ---- bookkeeping (own.c) ---- */
 

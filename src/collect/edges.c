@@ -62,6 +62,19 @@ static inline void fetch_ahead(const struct word_stream *w, const struct index_r
 	}
 }
 
+/* What is at `at`; it is looked for first where the last one was, which is *near. */
+static inline struct index_hit find_near(const struct node_index *x,
+					 const struct index_range **near, taddr at)
+{
+	const struct index_range *here;
+
+	if (at - (*near)->start < (*near)->end - (*near)->start)
+		return node_index_in_range(x, *near, at);
+	here = node_index_range(x, at);
+	*near = here ? here : *near;
+	return node_index_find(x, at);
+}
+
 /* Turns the words of a segment into edges and counts those of each block. */
 static void resolve_segment(const struct references *refs, struct row_segment *rows)
 {
@@ -85,14 +98,7 @@ static void resolve_segment(const struct references *refs, struct row_segment *r
 			struct index_hit hit;
 
 			fetch_ahead(&in, r);
-			if (at - r->start >= r->end - r->start) {
-				const struct index_range *here = node_index_range(x, at);
-
-				r = here ? here : r;
-				hit = node_index_find(x, at);
-			} else {
-				hit = node_index_in_range(x, r, at);
-			}
+			hit = find_near(x, &r, at);
 			if (hit.node == self || !reference_counts(refs, hit.node))
 				continue;
 			*stream_next(&out) = hit.node | (uint64_t)hit.label << 32;
@@ -130,8 +136,10 @@ static void resolve_root(uint32_t row, uint32_t node, struct model *m)
 	if (m->roots.node[row] == NO_NODE)
 		m->roots.node[row] = node;
 	else
-		root_add(m, m->roots.group[row], m->roots.kind[row],
-			 model_text(m, m->roots.name[row]), node, false, 0);
+		root_add(m, m->roots.group[row],
+			 &(struct root){ .kind = m->roots.kind[row],
+					 .name = model_text(m, m->roots.name[row]),
+					 .node = node });
 }
 
 static void resolve_possible(struct found_edges *found, const struct references *refs,

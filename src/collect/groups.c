@@ -29,18 +29,17 @@ uint32_t group_row(struct model *m, enum group_kind kind, struct str name)
 	return group_add(m, kind, text);
 }
 
-void root_add(struct model *m, uint32_t group, enum root_kind kind, struct str name,
-	      uint32_t node, bool certain, taddr addr)
+void root_add(struct model *m, uint32_t group, const struct root *root)
 {
-	uint32_t text = model_intern(m, name);
+	uint32_t text = model_intern(m, root->name);
 	size_t row = model_roots_add(m);
 
 	m->roots.group[row] = group;
-	m->roots.kind[row] = (uint8_t)kind;
+	m->roots.kind[row] = (uint8_t)root->kind;
 	m->roots.name[row] = text;
-	m->roots.node[row] = node;
-	m->roots.certain[row] = certain;
-	m->roots.addr[row] = addr;
+	m->roots.node[row] = root->node;
+	m->roots.certain[row] = root->certain;
+	m->roots.addr[row] = root->addr;
 }
 
 struct root_row {

@@ -62,7 +62,7 @@ static void on_edge(void *context, taddr to, uint16_t label)
 	if (s->nedges == UINT32_MAX)
 		return; /* 24 GiB of references in 4,096 objects: not in this world */
 	if (s->nedges / KEEP_EDGES == s->nchunks) {
-		s->edges = xrealloc(s->edges, s->nchunks + 1, sizeof(*s->edges));
+		s->edges = xrealloc(s->edges, s->nchunks + 1, sizeof(void *));
 		s->edges[s->nchunks++] = xmap(sizeof(struct edge_chunk));
 	}
 	s->edges[s->nedges / KEEP_EDGES]->node[at] = to ? keep_resolve(k, to) : NO_OBJECT;

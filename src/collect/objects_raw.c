@@ -29,6 +29,17 @@ static uint64_t *find_claimed(const struct object_walk *w)
 	return claimed;
 }
 
+/* Blocks of a slab by their bits, of which the first is block `first`. */
+static void each_of_word(const struct walk_slab *s, uint32_t first, uint64_t bits,
+			 objects_raw_fn *fn, void *context)
+{
+	for (; bits; bits &= bits - 1) {
+		uint64_t block = first + (uint32_t)__builtin_ctzll(bits);
+
+		fn(context, s->start + block * s->block_size, s->block_size);
+	}
+}
+
 void objects_each_raw(const struct object_walk *w, objects_raw_fn *fn, void *context)
 {
 	const struct slab_table *t = &w->slabs;
@@ -42,12 +53,7 @@ void objects_each_raw(const struct object_walk *w, objects_raw_fn *fn, void *con
 			uint64_t left = t->words[word].used & ~t->words[word].object &
 					~claimed[word];
 
-			for (; left; left &= left - 1) {
-				uint32_t block = first + (uint32_t)__builtin_ctzll(left);
-
-				fn(context, s->start + (uint64_t)block * s->block_size,
-				   s->block_size);
-			}
+			each_of_word(s, first, left, fn, context);
 		}
 	}
 	free(claimed);

@@ -94,8 +94,12 @@ static void build_root(struct object_walk *w, struct model *m, const struct kept
 
 	if (r->root.certain && row == NO_NODE)
 		return;
-	root_add(m, group, r->root.kind, text_at(&w->roots, r->name_at, r->root.name),
-		 row, r->root.certain, r->root.addr);
+	root_add(m, group,
+		 &(struct root){ .kind = r->root.kind,
+				 .name = text_at(&w->roots, r->name_at, r->root.name),
+				 .node = row,
+				 .certain = r->root.certain,
+				 .addr = r->root.addr });
 	if (!r->root.certain)
 		add_word(w, m, r->root.to);
 	else if (r->root.counted && w->in_edges[row] != UINT32_MAX)

@@ -21,8 +21,10 @@ static void mark_block(const struct marking *mark, size_t block)
 	m->blocks.type[block] = mark->type;
 	if (mark->are_roots)
 		root_add(m, group_row(m, ROOTS_INTERPRETER, str_of("interpreter")),
-			 ROOT_FIELD, str_of("its own records"), node_of_block(m, block),
-			 true, 0);
+			 &(struct root){ .kind = ROOT_FIELD,
+					 .name = str_of("its own records"),
+					 .node = node_of_block(m, block),
+					 .certain = true });
 }
 
 /* The block that holds `start`, and those that begin before `end`. */

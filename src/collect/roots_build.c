@@ -160,8 +160,12 @@ static void build_range(const struct naming *n, const struct root_range *range)
 			group = group_of(n, range);
 		name.n = 0;
 		print_name(n, range, w, &name);
-		root_add(n->m, group, range->kind, buf_view(&name), hit.node, false,
-			 range->kind == ROOT_REGISTER ? 0 : w->at);
+		root_add(n->m, group,
+			 &(struct root){ .kind = range->kind,
+					 .name = buf_view(&name),
+					 .node = hit.node,
+					 .addr = range->kind == ROOT_REGISTER ? 0
+									      : w->at });
 	}
 	buf_release(&name);
 }
@@ -186,8 +190,12 @@ static void build_static_objects(const struct naming *n, const struct root_range
 
 		name.n = 0;
 		print_global(n, range, at, &name);
-		root_add(m, group_of(n, range), ROOT_GLOBAL, buf_view(&name), (uint32_t)o,
-			 true, at);
+		root_add(m, group_of(n, range),
+			 &(struct root){ .kind = ROOT_GLOBAL,
+					 .name = buf_view(&name),
+					 .node = (uint32_t)o,
+					 .certain = true,
+					 .addr = at });
 		if (n->references->in_edges[o] != UINT32_MAX)
 			n->references->in_edges[o]++;
 	}

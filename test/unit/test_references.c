@@ -272,10 +272,17 @@ static void roots_wait_for_their_nodes(void **state)
 	uint32_t group = group_row(m, ROOTS_THREAD, str_of("1 (x)"));
 
 	(void)state;
-	root_add(m, group, ROOT_FRAME, str_of("frame f"), NO_NODE, false, 0);
-	root_add(m, group, ROOT_FRAME, str_of("frame f"), NO_NODE, false, 0);
-	root_add(m, group, ROOT_FRAME, str_of("frame f"), NO_NODE, false, 0);
-	root_add(m, group, ROOT_FIELD, str_of("dict"), TINY, true, 8);
+	for (int i = 0; i < 3; i++)
+		root_add(m, group,
+			 &(struct root){ .kind = ROOT_FRAME,
+					 .name = str_of("frame f"),
+					 .node = NO_NODE });
+	root_add(m, group,
+		 &(struct root){ .kind = ROOT_FIELD,
+				 .name = str_of("dict"),
+				 .node = TINY,
+				 .certain = true,
+				 .addr = 8 });
 	references_build(&refs, &s, NULL, NULL, m);
 	assert_int_equal(m->groups.n, 3);
 	assert_int_equal(m->groups.kind[0], ROOTS_ALL);

@@ -88,7 +88,8 @@ static void odict_read(struct python_reader *r, const struct cpy_type *t, taddr 
 	uint16_t label = cpy_field(r->py, "node");
 
 	(void)t;
-	cpy_array_part(r, sink, at + ODICT_FAST_NODES, &n, 8, "fast_nodes");
+	cpy_array_part(r, sink, at + ODICT_FAST_NODES,
+		       (struct cpy_array){ &n, 8, "fast_nodes" });
 	for (; left > 0 && cpy_may_be_address(node); left--) {
 		uint64_t words[NODE_BYTES / 8];
 
@@ -216,7 +217,8 @@ static void methodcaller_read(struct python_reader *r, const struct cpy_type *t,
 
 	if (t->native->basicsize > 40) {
 		n += cpy_word_or_0(r, cpy_word_or_0(r, at + 48) + CPY_SIZE);
-		cpy_array_part(r, sink, at + 40, &n, 8, "vectorcall_args");
+		cpy_array_part(r, sink, at + 40,
+			       (struct cpy_array){ &n, 8, "vectorcall_args" });
 	}
 }
 

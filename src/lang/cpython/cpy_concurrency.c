@@ -95,7 +95,8 @@ enum { RING_GET = 32, RING_ITEMS = 40, RING_CAPACITY = 48, RING_COUNT = 56 };
 static void ring_edges(struct python_reader *r, taddr at, const struct python_sink *sink)
 {
 	uint64_t capacity = cpy_word_or_0(r, at + RING_CAPACITY);
-	taddr items = cpy_array_part(r, sink, at + RING_ITEMS, &capacity, 8, "items");
+	taddr items = cpy_array_part(r, sink, at + RING_ITEMS,
+				     (struct cpy_array){ &capacity, 8, "items" });
 	uint64_t n = min_u64(cpy_word_or_0(r, at + RING_COUNT), capacity);
 	uint64_t first = cpy_word_or_0(r, at + RING_GET);
 	uint64_t upper;

@@ -24,7 +24,7 @@ static void data_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	(void)t;
 	if (cpy_u32_or_0(r, at + NEEDS_FREE) == 1 &&
 	    cpy_word_or_0(r, at + DATA) != at + VALUE)
-		cpy_array_part(r, sink, at + DATA, &n, 1, "data");
+		cpy_array_part(r, sink, at + DATA, (struct cpy_array){ &n, 1, "data" });
 }
 
 /* PyCFuncPtrObject */
@@ -96,9 +96,9 @@ static void stg_parts(struct python_reader *r, const struct stg_places *p,
 {
 	uint64_t n = cpy_word_or_0(r, p->length) + 1, ndim = cpy_u32_or_0(r, p->ndim);
 
-	cpy_array_part(r, sink, p->elements, &n, 8, "elements");
+	cpy_array_part(r, sink, p->elements, (struct cpy_array){ &n, 8, "elements" });
 	cpy_string_part(r, sink, p->format, "format");
-	cpy_array_part(r, sink, p->shape, &ndim, 8, "shape");
+	cpy_array_part(r, sink, p->shape, (struct cpy_array){ &ndim, 8, "shape" });
 }
 
 /* What __sizeof__ counts of it. */

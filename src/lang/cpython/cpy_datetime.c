@@ -156,8 +156,8 @@ static void zoneinfo_read(struct python_reader *r, const struct cpy_type *t, tad
 					  ZONE_TRANSITIONS };
 	uint64_t n = cpy_word_or_0(r, at + ZONE_NTTINFOS);
 	uint16_t label = cpy_field(r->py, "ttinfo");
-	taddr infos =
-		cpy_array_part(r, sink, at + ZONE_TTINFOS, &n, TTINFO_BYTES, "ttinfos");
+	taddr infos = cpy_array_part(r, sink, at + ZONE_TTINFOS,
+				     (struct cpy_array){ &n, TTINFO_BYTES, "ttinfos" });
 
 	(void)t;
 	for (uint64_t i = 0; infos && i < n; i++)
@@ -166,7 +166,8 @@ static void zoneinfo_read(struct python_reader *r, const struct cpy_type *t, tad
 		cpy_words_edges(r, at + ZONE_AFTER + i * TTINFO_BYTES, 3, label, sink);
 	for (size_t i = 0; i < countof(lists); i++) {
 		n = cpy_word_or_0(r, at + ZONE_NTRANSITIONS);
-		cpy_array_part(r, sink, at + lists[i], &n, 8, "transitions");
+		cpy_array_part(r, sink, at + lists[i],
+			       (struct cpy_array){ &n, 8, "transitions" });
 	}
 }
 

@@ -39,7 +39,7 @@ static void decimal_read(struct python_reader *r, const struct cpy_type *t, tadd
 	uint64_t n = dynamic_words(r, at);
 
 	(void)t;
-	cpy_array_part(r, sink, at + WORDS, &n, 8, "digits");
+	cpy_array_part(r, sink, at + WORDS, (struct cpy_array){ &n, 8, "digits" });
 }
 
 /* dec_sizeof */

@@ -32,8 +32,8 @@ static void children_edges(struct python_reader *r, taddr extra,
 	taddr children = cpy_word_or_0(r, extra + EXTRA_CHILDREN);
 
 	if (children != extra + EXTRA_OWN)
-		children = cpy_array_part(r, sink, extra + EXTRA_CHILDREN, &n, 8,
-					  "children");
+		children = cpy_array_part(r, sink, extra + EXTRA_CHILDREN,
+					  (struct cpy_array){ &n, 8, "children" });
 	else
 		n = min_u64(n, (EXTRA_BYTES - EXTRA_OWN) / 8);
 	if (children)
@@ -82,8 +82,8 @@ static void iterator_read(struct python_reader *r, const struct cpy_type *t, tad
 			  const struct python_sink *sink)
 {
 	uint64_t n = cpy_word_or_0(r, at + PARENTS_SIZE);
-	taddr parents =
-		cpy_array_part(r, sink, at + PARENTS, &n, PARENT_BYTES, "parents");
+	taddr parents = cpy_array_part(r, sink, at + PARENTS,
+				       (struct cpy_array){ &n, PARENT_BYTES, "parents" });
 	uint16_t label = cpy_field(r->py, "parent");
 
 	(void)t;
@@ -144,12 +144,13 @@ static void expat_read(struct python_reader *r, const struct cpy_type *t, taddr 
 		       const struct python_sink *sink)
 {
 	uint64_t n = EXPAT_HANDLERS, size = cpy_u32_or_0(r, at + EXPAT_BUFFER_SIZE);
-	taddr handlers =
-		cpy_array_part(r, sink, at + t->native->basicsize - 8, &n, 8, "handlers");
+	taddr handlers = cpy_array_part(r, sink, at + t->native->basicsize - 8,
+					(struct cpy_array){ &n, 8, "handlers" });
 
 	if (handlers)
 		cpy_words_edges(r, handlers, n, cpy_field(r->py, "handler"), sink);
-	cpy_array_part(r, sink, at + EXPAT_BUFFER, &size, 1, "buffer");
+	cpy_array_part(r, sink, at + EXPAT_BUFFER,
+		       (struct cpy_array){ &size, 1, "buffer" });
 }
 
 const struct cpy_rules cpy_elementtree_rules[] = {

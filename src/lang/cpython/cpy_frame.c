@@ -110,11 +110,10 @@ static void frame_each_field(struct python_reader *r, const struct cpy_frame *f,
 	}
 }
 
-static void frame_tell_slot(struct python_reader *r, const struct cpy_frame *f,
-			    struct cpy_holding *h, uint32_t slot, cpy_holding_fn *fn,
-			    void *context)
+/* Says of a word of localsplus what it is. */
+static void frame_name_slot(struct python_reader *r, const struct cpy_frame *f,
+			    uint32_t slot, struct cpy_holding *h)
 {
-	h->name = 0;
 	if (slot >= f->ncertain)
 		h->kind = CPY_HELD_POSSIBLE;
 	else if (slot >= f->code.nslots)
@@ -123,7 +122,6 @@ static void frame_tell_slot(struct python_reader *r, const struct cpy_frame *f,
 		h->kind = CPY_HELD_LOCAL;
 		h->name = h->to ? cpy_code_slot_name(r, &f->code, slot) : 0;
 	}
-	fn(context, h);
 }
 
 void cpy_frame_each(struct python_reader *r, const struct cpy_frame *f,
@@ -142,7 +140,8 @@ void cpy_frame_each(struct python_reader *r, const struct cpy_frame *f,
 			struct cpy_holding h = { .to = words[i],
 						 .addr = slots + 8 * (uint64_t)(at + i) };
 
-			frame_tell_slot(r, f, &h, at + i, fn, context);
+			frame_name_slot(r, f, at + i, &h);
+			fn(context, &h);
 		}
 	}
 }
@@ -209,7 +208,7 @@ void cpy_frame_object_edges(struct python_reader *r, const struct cpy_type *t, t
 			    const struct python_sink *sink)
 {
 	const struct cpy_layout *l = r->layout;
-	struct cpy_frame f;
+	struct cpy_frame f = { 0 };
 
 	(void)t;
 	cpy_edge_field(r, sink, at + l->frame.back, "f_back");

@@ -65,7 +65,8 @@ static void buffered_read(struct python_reader *r, const struct cpy_type *t, tad
 	uint64_t n = buffered_bytes(r, at);
 
 	(void)t;
-	cpy_array_part(r, sink, at + BUFFERED_BUFFER, &n, 1, "buffer");
+	cpy_array_part(r, sink, at + BUFFERED_BUFFER,
+		       (struct cpy_array){ &n, 1, "buffer" });
 	cpy_lock_part(r, sink, at + BUFFERED_LOCK);
 }
 
@@ -132,7 +133,7 @@ static void string_read(struct python_reader *r, const struct cpy_type *t, taddr
 	uint64_t n = cpy_word_or_0(r, at + STRING_CAPACITY);
 
 	(void)t;
-	cpy_array_part(r, sink, at + STRING_BUFFER, &n, 4, "buf");
+	cpy_array_part(r, sink, at + STRING_BUFFER, (struct cpy_array){ &n, 4, "buf" });
 }
 
 const struct cpy_rules cpy_io_rules[] = {

@@ -122,7 +122,7 @@ static void product_read(struct python_reader *r, const struct cpy_type *t, tadd
 	uint64_t n = tuple_size(r, at + POOL);
 
 	(void)t;
-	cpy_array_part(r, sink, at + INDICES, &n, 8, "indices");
+	cpy_array_part(r, sink, at + INDICES, (struct cpy_array){ &n, 8, "indices" });
 }
 
 /* product_sizeof */
@@ -137,7 +137,7 @@ static void combinations_read(struct python_reader *r, const struct cpy_type *t,
 	uint64_t n = cpy_word_or_0(r, at + COMBINATIONS_R);
 
 	(void)t;
-	cpy_array_part(r, sink, at + INDICES, &n, 8, "indices");
+	cpy_array_part(r, sink, at + INDICES, (struct cpy_array){ &n, 8, "indices" });
 }
 
 /* combinations_sizeof, cwr_sizeof */
@@ -154,8 +154,8 @@ static void permutations_read(struct python_reader *r, const struct cpy_type *t,
 	uint64_t cycles = cpy_word_or_0(r, at + PERMUTATIONS_R);
 
 	(void)t;
-	cpy_array_part(r, sink, at + INDICES, &n, 8, "indices");
-	cpy_array_part(r, sink, at + CYCLES, &cycles, 8, "cycles");
+	cpy_array_part(r, sink, at + INDICES, (struct cpy_array){ &n, 8, "indices" });
+	cpy_array_part(r, sink, at + CYCLES, (struct cpy_array){ &cycles, 8, "cycles" });
 }
 
 /* permutations_sizeof */

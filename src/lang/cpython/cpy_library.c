@@ -26,15 +26,15 @@ void cpy_words_edges(struct python_reader *r, taddr at, uint64_t n, uint16_t lab
 }
 
 taddr cpy_array_part(struct python_reader *r, const struct python_sink *sink, taddr at,
-		     uint64_t *n, uint64_t size, const char *name)
+		     struct cpy_array a)
 {
 	taddr array = cpy_word_or_0(r, at);
 
-	if (array == 0 || array >> 47 || *n >> 40)
-		*n = 0;
-	*n = cpy_count(r, array, *n, size);
-	cpy_part(r, sink, array, *n * size, name);
-	return *n ? array : 0;
+	if (array == 0 || array >> 47 || *a.n >> 40)
+		*a.n = 0;
+	*a.n = cpy_count(r, array, *a.n, a.size);
+	cpy_part(r, sink, array, *a.n * a.size, a.name);
+	return *a.n ? array : 0;
 }
 
 void cpy_lock_part(struct python_reader *r, const struct python_sink *sink, taddr at)
@@ -153,7 +153,8 @@ static void struct_read(struct python_reader *r, const struct cpy_type *t, taddr
 	uint64_t n = struct_codes(r, at);
 
 	(void)t;
-	cpy_array_part(r, sink, at + STRUCT_CODES, &n, CODE_BYTES, "codes");
+	cpy_array_part(r, sink, at + STRUCT_CODES,
+		       (struct cpy_array){ &n, CODE_BYTES, "codes" });
 }
 
 /* s_sizeof */
@@ -187,7 +188,8 @@ static void array_read(struct python_reader *r, const struct cpy_type *t, taddr 
 
 	(void)t;
 	if (size)
-		cpy_array_part(r, sink, at + ARRAY_ITEMS, &n, size, "items");
+		cpy_array_part(r, sink, at + ARRAY_ITEMS,
+			       (struct cpy_array){ &n, size, "items" });
 }
 
 /* array_array___sizeof__ */
@@ -232,7 +234,7 @@ static void reader_read(struct python_reader *r, const struct cpy_type *t, taddr
 	uint64_t n = cpy_word_or_0(r, at + 56);
 
 	(void)t;
-	cpy_array_part(r, sink, at + 48, &n, 4, "field");
+	cpy_array_part(r, sink, at + 48, (struct cpy_array){ &n, 4, "field" });
 }
 
 static void writer_read(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -241,7 +243,7 @@ static void writer_read(struct python_reader *r, const struct cpy_type *t, taddr
 	uint64_t n = cpy_word_or_0(r, at + 40);
 
 	(void)t;
-	cpy_array_part(r, sink, at + 32, &n, 4, "rec");
+	cpy_array_part(r, sink, at + 32, (struct cpy_array){ &n, 4, "rec" });
 }
 
 /* _json.c PyScannerObject */

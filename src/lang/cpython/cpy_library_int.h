@@ -13,10 +13,15 @@ enum { LOCK_BYTES = 32 }; /* PyThread_allocate_lock: a sem_t (thread_pthread.h) 
 /* The words of [at, at + 8 * n), empty ones too, so that items keep their numbers. */
 void cpy_words_edges(struct python_reader *r, taddr at, uint64_t n, uint16_t label,
 		     const struct python_sink *sink);
-/* A block of n times `size` bytes whose address is the word at `at`; its address, 0 none.
- * n is cut to what can be there. */
+struct cpy_array {
+	uint64_t *n; /* is cut to what can be there */
+	uint64_t size;
+	const char *name;
+};
+
+/* A block of n times `size` bytes whose address is the word at `at`; its address, 0 none. */
 taddr cpy_array_part(struct python_reader *r, const struct python_sink *sink, taddr at,
-		     uint64_t *n, uint64_t size, const char *name);
+		     struct cpy_array a);
 /* The lock whose address is the word at `at`. */
 void cpy_lock_part(struct python_reader *r, const struct python_sink *sink, taddr at);
 /* Bytes of the NUL-terminated string that the word at `at` points to, its NUL included; 0

@@ -189,7 +189,7 @@ static void put_digits(struct buf *out, const char *digits, int n, int exponent)
 
 static void put_float(struct buf *out, double v)
 {
-	char text[40], digits[24];
+	char text[40], digits[24] = "";
 	int n = 0, exponent;
 
 	if (isnan(v) || isinf(v)) {

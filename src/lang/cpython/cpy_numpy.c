@@ -95,10 +95,12 @@ static void array_read(struct python_reader *r, const struct cpy_type *t, taddr 
 	taddr data;
 
 	(void)t;
-	cpy_array_part(r, sink, at + DIMENSIONS, &n, 8, "dimensions");
+	cpy_array_part(r, sink, at + DIMENSIONS,
+		       (struct cpy_array){ &n, 8, "dimensions" });
 	if (!bytes)
 		return;
-	data = cpy_array_part(r, sink, at + DATA, &bytes, 1, "data");
+	data = cpy_array_part(r, sink, at + DATA,
+			      (struct cpy_array){ &bytes, 1, "data" });
 	if (data)
 		data_edges(r, at, data, bytes, sink);
 }

@@ -59,7 +59,8 @@ static void pickler_read(struct python_reader *r, const struct cpy_type *t, tadd
 	if (!cpy_may_be_address(table))
 		return;
 	cpy_part(r, sink, table, TABLE_BYTES, "memo");
-	entries = cpy_array_part(r, sink, table + TABLE_ENTRIES, &n, ENTRY_BYTES, "memo");
+	entries = cpy_array_part(r, sink, table + TABLE_ENTRIES,
+				 (struct cpy_array){ &n, ENTRY_BYTES, "memo" });
 	for (uint64_t i = 0; entries && i < n; i++)
 		cpy_edge(sink, cpy_word_or_0(r, entries + i * ENTRY_BYTES), label);
 }
@@ -116,7 +117,8 @@ static void unpickler_read(struct python_reader *r, const struct cpy_type *t, ta
 			   const struct python_sink *sink)
 {
 	uint64_t n = cpy_word_or_0(r, at + UNPICKLER_MEMO_SIZE);
-	taddr memo = cpy_array_part(r, sink, at + UNPICKLER_MEMO, &n, 8, "memo");
+	taddr memo = cpy_array_part(r, sink, at + UNPICKLER_MEMO,
+				    (struct cpy_array){ &n, 8, "memo" });
 	uint64_t marks = cpy_word_or_0(r, unpickler_place(t, at, MARKS_SIZE));
 	static const struct place places[] = {
 		{ "buffer", BUFFER },     { "read", READ }, { "readinto", READINTO },
@@ -128,7 +130,8 @@ static void unpickler_read(struct python_reader *r, const struct cpy_type *t, ta
 			       places[i].name);
 	if (memo)
 		cpy_words_edges(r, memo, n, cpy_field(r->py, "memo"), sink);
-	cpy_array_part(r, sink, unpickler_place(t, at, MARKS), &marks, 8, "marks");
+	cpy_array_part(r, sink, unpickler_place(t, at, MARKS),
+		       (struct cpy_array){ &marks, 8, "marks" });
 	cpy_string_part(r, sink, unpickler_place(t, at, INPUT_LINE), "input_line");
 	cpy_string_part(r, sink, unpickler_place(t, at, ENCODING), "encoding");
 	cpy_string_part(r, sink, unpickler_place(t, at, ERRORS), "errors");
@@ -156,7 +159,8 @@ static void stack_read(struct python_reader *r, const struct cpy_type *t, taddr 
 		       const struct python_sink *sink)
 {
 	uint64_t n = cpy_word_or_0(r, at + STACK_ALLOCATED);
-	taddr items = cpy_array_part(r, sink, at + STACK_ITEMS, &n, 8, "items");
+	taddr items = cpy_array_part(r, sink, at + STACK_ITEMS,
+				     (struct cpy_array){ &n, 8, "items" });
 
 	(void)t;
 	if (items)

@@ -118,7 +118,7 @@ static void poll_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	uint64_t n = cpy_u32_or_0(r, at + 28);
 
 	(void)t;
-	cpy_array_part(r, sink, at + 32, &n, 8, "ufds");
+	cpy_array_part(r, sink, at + 32, (struct cpy_array){ &n, 8, "ufds" });
 }
 
 /* posixmodule.c ScandirIterator: its path_t is at 16 */
