@@ -235,7 +235,7 @@ static void step_write(struct path_text *x, size_t path, size_t row)
 	sink_add(x->out, addr.s, addr.n);
 	sink_spaces(x->out, 16 - min_u64(addr.n, 14));
 	cell_of(x, &what_column, steps, row);
-	width = sink_cut_name(x->out, buf_view(&x->shown), x->what);
+	width = sink_cut_as(x->out, buf_view(&x->shown), x->what, COLUMN_NAME);
 	sink_spaces(x->out, x->what - width);
 	width = cell_of(x, &retained_column, steps, row);
 	sink_spaces(x->out, 2 + x->retained - width);
@@ -244,7 +244,8 @@ static void step_write(struct path_text *x, size_t path, size_t row)
 	cell_of(x, is_last ? &value_column : &label_column, steps, row + !is_last);
 	if (x->shown.n && (!room || room > used)) {
 		sink_str(x->out, "  ");
-		sink_cut(x->out, buf_view(&x->shown), room ? room - used : 0);
+		sink_cut_as(x->out, buf_view(&x->shown), room ? room - used : 0,
+			    COLUMN_CODE);
 	}
 	sink_char(x->out, '\n');
 	buf_release(&addr);
@@ -252,6 +253,7 @@ static void step_write(struct path_text *x, size_t path, size_t row)
 
 static void path_head_write(struct path_text *x, const struct why_path *p)
 {
+	struct wrap w = { .out = x->out, .indent = 4, .width = x->out->width };
 	struct buf words = { 0 }, shown = { 0 };
 
 	if (p->root == NO_NODE)
@@ -265,7 +267,7 @@ static void path_head_write(struct path_text *x, const struct why_path *p)
 		buf_str(&shown, " (possibly)");
 	sink_char(x->out, '\n');
 	sink_look(x->out, LOOK_HEAD);
-	sink_cut(x->out, buf_view(&shown), x->out->width);
+	wrap_words(&w, buf_view(&shown));
 	sink_look(x->out, LOOK_PLAIN);
 	sink_char(x->out, '\n');
 	buf_release(&words);

@@ -330,6 +330,8 @@ static bool unknown_command(const struct command *const *commands, const char *w
 			    "a command comes first, then its options: '%.64s'\n"
 			    "try 'heapsift help'",
 			    word);
+	if (strpbrk(word, "./"))
+		return fail(e, ERR_FILE, "cannot read '%.200s': no such file", word);
 	for (size_t i = 0; commands[i] && n < countof(names); i++)
 		if (!(commands[i]->flags & COMMAND_HIDDEN))
 			names[n++] = commands[i]->name;

@@ -219,10 +219,14 @@ bool objects_build(struct object_walk *w, struct model *m, struct err *e)
 		find_overcounted(w, m);
 	}
 	find_out(m, w->ntorn, w->torn_at,
-		 "references lead to no object, the first from here");
+		 "references lead to no object, the first from here: that memory changed "
+		 "while it was read, or is damaged");
 	find_out(m, w->ntwice, w->twice_at,
-		 "blocks belong to two objects, the first is here");
+		 "blocks belong to two objects, the first is here: each byte is counted "
+		 "once, for one of them");
 	find_out(m, w->nover, w->over_at,
-		 "objects are referred to more often than they count, the first is here");
+		 "objects are referred to more often than their refcount says, this one "
+		 "first: they may be freed while in use, as when C code releases one too "
+		 "often; 'heapsift show' says who refers to it");
 	return true;
 }

@@ -47,9 +47,19 @@ static uint32_t group_of(const struct naming *n, const struct root_range *range)
 	return group;
 }
 
+/* As in the source: "main::exchange", without what gcc's link-time optimiser appends. */
+static void print_symbol(struct buf *out, struct str name)
+{
+	ptrdiff_t tail = str_find(name, ".lto_priv.");
+
+	if (tail > 0)
+		name.n = (size_t)tail;
+	demangle(name, out);
+}
+
 static void print_place(struct buf *out, struct str name, uint64_t offset)
 {
-	buf_printf(out, "%.*s", (int)name.n, name.s);
+	print_symbol(out, name);
 	if (offset)
 		buf_printf(out, "+%llu", (unsigned long long)offset);
 }

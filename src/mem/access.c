@@ -124,8 +124,8 @@ static bool refuse_kind(pid_t pid, const struct proc_status *status, struct err 
 	if (status->state == 'Z' && has_ended(pid))
 		return fail(
 			e, ERR_PROCESS,
-			"process %d (%s) has ended: it is a zombie that its parent %d "
-			"has not waited for,\nand its memory is gone",
+			"process %d (%s) is a zombie: it has ended, its memory is gone\n"
+			"its parent %d has not waited for it yet; look into a core of it",
 			(int)pid, status->name, (int)status->ppid);
 	if (status->tgid != pid)
 		return fail(e, ERR_PROCESS,

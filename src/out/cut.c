@@ -3,6 +3,7 @@
 #include "out/out_int.h"
 
 #include "base/utf8.h"
+#include <ctype.h>
 
 /* Bytes of s that fill at most `width` columns. */
 static size_t head_within(struct str s, unsigned width)
@@ -47,13 +48,22 @@ static size_t next_word(struct str name, size_t at)
 	return at;
 }
 
+/* A value that is nothing but a name is that of a type, a function or a module. */
+static bool is_name(struct str s, enum column_type type)
+{
+	for (size_t i = 0; type == COLUMN_CODE && i < s.n; i++)
+		if (!isalnum((unsigned char)s.s[i]) && s.s[i] != '_' && s.s[i] != '.')
+			return false;
+	return type == COLUMN_CODE || (type == COLUMN_NAME && !is_template(s));
+}
+
 unsigned text_cut(struct sink *out, struct str s, unsigned width, enum column_type type)
 {
-	bool keep_tail = type == COLUMN_PATH || (type == COLUMN_NAME && !is_template(s));
+	bool by_words = is_name(s, type), keep_tail = by_words || type == COLUMN_PATH;
 	size_t from = keep_tail ? tail_within(s, width - 1) : 0;
 	struct str kept;
 
-	if (keep_tail && type == COLUMN_NAME)
+	if (by_words)
 		from = next_word(s, from);
 	kept = (struct str){ s.s + from,
 			     keep_tail ? s.n - from : head_within(s, width - 1) };
@@ -65,8 +75,8 @@ unsigned text_cut(struct sink *out, struct str s, unsigned width, enum column_ty
 	return utf8_str_width(kept) + 1;
 }
 
-static unsigned cut_as(struct sink *s, struct str shown, unsigned room,
-		       enum column_type type)
+unsigned sink_cut_as(struct sink *s, struct str shown, unsigned room,
+		     enum column_type type)
 {
 	unsigned width = utf8_str_width(shown);
 
@@ -78,10 +88,5 @@ static unsigned cut_as(struct sink *s, struct str shown, unsigned room,
 
 unsigned sink_cut(struct sink *s, struct str shown, unsigned room)
 {
-	return cut_as(s, shown, room, COLUMN_TEXT);
-}
-
-unsigned sink_cut_name(struct sink *s, struct str shown, unsigned room)
-{
-	return cut_as(s, shown, room, COLUMN_NAME);
+	return sink_cut_as(s, shown, room, COLUMN_TEXT);
 }

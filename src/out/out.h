@@ -50,8 +50,6 @@ void sink_escaped(struct sink *s, struct str text);
 /* Text that is escaped already in at most `room` columns, a mark in place of what is cut;
  * room 0: all of it. Returns the columns it took. */
 unsigned sink_cut(struct sink *s, struct str shown, unsigned room);
-/* The same for a type's name, of which the last word matters most: "…models.Order". */
-unsigned sink_cut_name(struct sink *s, struct str shown, unsigned room);
 
 enum look { LOOK_PLAIN, LOOK_HEAD, LOOK_FAINT, LOOK_WARNING, LOOK_DAMAGE };
 void sink_look(struct sink *s, enum look look);
@@ -189,6 +187,11 @@ struct table {
 	uint64_t limit; /* rows to show, 0: all */
 	enum layout layout;
 };
+
+/* As sink_cut, what is cut like a cell of such a column: of a name the last word stays,
+ * "…models.Order". */
+unsigned sink_cut_as(struct sink *s, struct str shown, unsigned room,
+		     enum column_type type);
 
 /* The column of this name, or NULL. */
 const struct column *column_find(const struct column *columns, size_t n,

@@ -60,6 +60,7 @@ def test_errors_are_few_clear_lines(heapsift, target, tmp_path):
     (tmp_path / "text").write_text("no snapshot\n")
     cases = [
         (2, "unknown command 'topp'; did you mean 'top'?", ["topp", target.pid]),
+        (4, "cannot read 'gone.hsift': no such file", ["gone.hsift"]),
         (2, "unknown option '--jsn'; did you mean '--json'?", [target.pid, "--jsn"]),
         (2, "takes an address such as", ["why", target.pid, "here"]),
         (2, "takes an address such as", ["show", target.pid, "0x12345678901234567"]),

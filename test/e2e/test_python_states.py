@@ -89,6 +89,30 @@ def test_an_address_in_the_data_leads_to_its_owner(numpy, heapsift):
     assert best["steps"][1]["label"] == "['prices']"
 
 
+ARRAYS = """
+import numpy as np
+KEPT = [np.zeros(shape, dtype) for shape in ((), (3,), (2, 5), (1, 2, 3)) for dtype in
+        ("f8", "f4", "f2", "i1", "i4", "u2", "u8", "c16", "?", "O", "S5", "U7", "M8[D]",
+         "m8[s]", "i4,f8", ">i8")]
+for array in KEPT:
+    of = array.dtype
+    name = of.str[1:] if of.kind in "SUV" else of.name.partition("[")[0]
+    print(id(array), name, array.shape)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_arrays_say_what_numpy_says_of_them(numpy, start, heapsift, tmp_path):
+    path = tmp_path / "arrays.py"
+    path.write_text(ARRAYS)
+    target = start(PYTHON, path)
+    truth = dict(line.split(" ", 1) for line in target.truth)
+    values = {str(int(row["addr"], 16)): row["value"] for row in
+              heapsift("objects", target.pid, "--type", "numpy.ndarray", "--json").rows()}
+    assert len(truth) == 64 and truth == {at: values[at] for at in truth}
+
+
 def test_a_dropped_local_holds_nothing(start, heapsift):
     target, truth = begin(start, "stale")
     rows = heapsift("objects", target.pid, "--json", "-n", "0").rows()

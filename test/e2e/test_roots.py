@@ -69,6 +69,7 @@ def test_globals_have_their_names(held):
     _, blocks, graph = held
     for block, library, name in [
             ("global", "roots", "a_global"), ("static", "roots", "hidden"),
+            ("static of a C++ function", "roots", "main::exchange"),
             ("element", "roots", "table+24"), ("inside", "roots", "table+40"),
             ("head of a chain", "roots", "table+48"),
             ("library's global", "roots_lib.so", "lib_global"),

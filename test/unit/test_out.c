@@ -580,15 +580,19 @@ static void names_keep_their_last_word(void **state)
 		const char *name;
 		unsigned room;
 		const char *shown;
+		enum column_type type;
 	} cases[] = {
-		{ "app.models.Order", 16, "app.models.Order" },
-		{ "app.models.Order", 15, "…models.Order" },
-		{ "app.models.Order", 12, "…Order" },
-		{ "app.models.Order", 4, "…der" },
-		{ "market::LimitOrder", 14, "…LimitOrder" },
-		{ "std::map<int, float>", 12, "std::map<in…" },
-		{ "numpy.dtype[float64]", 15, "…dtype[float64]" },
-		{ "app.f.<locals>.Order", 12, "…Order" },
+		{ "app.models.Order", 16, "app.models.Order", COLUMN_NAME },
+		{ "app.models.Order", 15, "…models.Order", COLUMN_NAME },
+		{ "app.models.Order", 12, "…Order", COLUMN_NAME },
+		{ "app.models.Order", 4, "…der", COLUMN_NAME },
+		{ "market::LimitOrder", 14, "…LimitOrder", COLUMN_NAME },
+		{ "std::map<int, float>", 12, "std::map<in…", COLUMN_NAME },
+		{ "numpy.dtype[float64]", 15, "…dtype[float64]", COLUMN_NAME },
+		{ "app.f.<locals>.Order", 12, "…Order", COLUMN_NAME },
+		{ "app.models.Order", 15, "…models.Order", COLUMN_CODE },
+		{ "'app.models.Order'", 15, "'app.models.Or…", COLUMN_CODE },
+		{ "/usr/lib/libc.so", 9, "…/libc.so", COLUMN_PATH },
 	};
 
 	(void)state;
@@ -599,7 +603,8 @@ static void names_keep_their_last_word(void **state)
 		unsigned width;
 
 		sink_init_buf(&s, &out);
-		width = sink_cut_name(&s, str_of(cases[i].name), cases[i].room);
+		width = sink_cut_as(&s, str_of(cases[i].name), cases[i].room,
+				    cases[i].type);
 		assert_true(sink_flush(&s, &e));
 		assert_string_equal(out.s, cases[i].shown);
 		assert_int_equal(width, utf8_str_width(buf_view(&out)));

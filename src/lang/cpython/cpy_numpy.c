@@ -25,7 +25,7 @@ struct descr_layout {
 };
 static const struct descr_layout descr_1 = { 27, 32, 72, 40, 48, 56 };
 static const struct descr_layout descr_2 = { 32, 40, 56, 88, 96, 104 };
-enum { DESCR_TYPE = 28, DESCR_2_BYTES = 88 };
+enum { DESCR_KIND = 24, DESCR_TYPE = 28, DESCR_2_BYTES = 88 };
 enum { TYPE_NOT_LEGACY = 2056 /* PyDataType_ISLEGACY: NPY_VSTRING */ };
 enum { ITEM_REFCOUNT = 1, TYPE_OBJECT = 17, SUBARRAY_BYTES = 16 };
 
@@ -109,6 +109,60 @@ static void array_read(struct python_reader *r, const struct cpy_type *t, taddr 
 static uint64_t array_size(struct python_reader *r, const struct cpy_type *t, taddr at)
 {
 	return t->basicsize + 16 * (uint64_t)array_ndim(r, at) + array_bytes(r, at);
+}
+
+/* "float64", "U12": as numpy writes the kind and size of a dtype. */
+static void put_dtype(struct python_reader *r, taddr descr, struct buf *out)
+{
+	static const struct {
+		char kind;
+		const char *name;
+		uint8_t unit; /* of its size, in units a byte has; 0: its size goes without */
+		bool is_bytes;
+	} kinds[] = {
+		{ 'b', "bool", 0, false },
+		{ 'i', "int", 8, false },
+		{ 'u', "uint", 8, false },
+		{ 'f', "float", 8, false },
+		{ 'c', "complex", 8, false },
+		{ 'O', "object", 0, false },
+		{ 'S', "S", 1, true },
+		{ 'U', "U", 4, true },
+		{ 'V', "V", 1, true },
+		{ 'M', "datetime64", 0, false },
+		{ 'm', "timedelta64", 0, false },
+	};
+	uint64_t size = descr_size(r, descr);
+	char kind = 0;
+
+	if (!cpy_read(r, descr + DESCR_KIND, &kind, 1))
+		return;
+	for (size_t i = 0; i < countof(kinds); i++) {
+		if (kinds[i].kind != kind)
+			continue;
+		buf_str(out, kinds[i].name);
+		if (kinds[i].unit)
+			buf_printf(out, "%llu",
+				   (unsigned long long)(kinds[i].is_bytes
+								? size / kinds[i].unit
+								: size * kinds[i].unit));
+	}
+}
+
+/* "float64 (1000, 3)" */
+static void array_value(struct python_reader *r, const struct cpy_type *t, taddr at,
+			struct buf *out)
+{
+	taddr dimensions = cpy_word_or_0(r, at + DIMENSIONS);
+	uint32_t n = array_ndim(r, at);
+
+	(void)t;
+	put_dtype(r, cpy_word_or_0(r, at + DESCR), out);
+	buf_str(out, " (");
+	for (uint32_t i = 0; i < n; i++)
+		buf_printf(out, "%s%llu", i ? ", " : "",
+			   (unsigned long long)cpy_word_or_0(r, dimensions + i * 8));
+	buf_str(out, n == 1 ? ",)" : ")");
 }
 
 static const struct cpy_field_rule dtype_fields[] = {
@@ -200,6 +254,7 @@ const struct cpy_rules cpy_numpy_rules[] = {
 	{ .name = "numpy.ndarray",
 	  .read = array_read,
 	  .size = array_size,
+	  .value = array_value,
 	  .fields = array_fields },
 	{ .name = "numpy.dtype", .read = dtype_read, .fields = dtype_fields },
 	{ .name = "numpy._DTypeMeta", .fields = meta_fields },
