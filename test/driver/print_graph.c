@@ -5,6 +5,7 @@
  *	node ADDR SIZE DOMAIN KIND REFCOUNT
  *	root GROUP-KIND GROUP KIND NAME NODE CERTAIN ADDR
  *	edge FROM TO LABEL-KIND LABEL
+ *	finding SEVERITY WHERE TEXT
  *
  * Kinds are numbers of model.h, nodes are addresses ("-": none). TARGET as on the command
  * line: a process or a snapshot file.
@@ -74,6 +75,16 @@ static void print_edges(const struct model *m)
 		}
 }
 
+static void print_findings(const struct model *m)
+{
+	for (size_t i = 0; i < m->findings.n; i++) {
+		printf("finding\t%u", m->findings.severity[i]);
+		print_text(m, m->findings.where[i]);
+		print_text(m, m->findings.text[i]);
+		printf("\n");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct collect_options o = { .edges = true };
@@ -91,6 +102,7 @@ int main(int argc, char **argv)
 	print_nodes(m);
 	print_roots(m);
 	print_edges(m);
+	print_findings(m);
 	model_free(m);
 	return 0;
 }

@@ -9,7 +9,9 @@
  *   the generations' lists: head.next.prev == head == head.prev.next
  *   sys.modules: an object of a type called "dict", whose type is `type`, its own type
  *
- * A running process may be caught between two words: callers try again.
+ * A running process is caught between two words: its lists may never close while it makes
+ * objects and threads. There only what hardly ever changes is asked for, some times over:
+ * the main interpreter, its number, its sys.modules. All the rest is the snapshot's.
  */
 #include "lang/cpython/cpy_runtime_int.h"
 
@@ -146,16 +148,17 @@ void cpy_each_interp(const struct mem *m, const struct cpy_layout *l, taddr runt
 }
 
 /* Each thread's prev is the one before it: a walk that comes back to one it has seen would
- * need two before that. */
+ * need two before that, and the first is known. Its prev may not be 0: a new thread is
+ * linked to before it is the first (pystate.c). */
 bool cpy_each_thread(const struct mem *m, const struct cpy_layout *l, taddr interp,
 		     cpy_thread_fn *fn, void *context)
 {
-	taddr before = 0, at = cpy_peek(m, interp + l->interp.threads);
+	taddr before = 0, at = cpy_peek(m, interp + l->interp.threads), first = at;
 
 	for (size_t i = 0; at && i < CPY_THREADS_MAX; i++) {
-		if (!cpy_may_be_address(at) ||
+		if (!cpy_may_be_address(at) || (before && at == first) ||
 		    cpy_peek(m, at + l->thread.interp) != interp ||
-		    cpy_peek(m, at + l->thread.prev) != before)
+		    (before && cpy_peek(m, at + l->thread.prev) != before))
 			return false;
 		if (!fn(context, at))
 			return true;
@@ -266,4 +269,25 @@ bool cpy_check_runtime(const struct mem *m, const struct cpy_layout *l, taddr ru
 		return fail(e, ERR_PROCESS, "it has no thread");
 	out->is_finalizing = cpy_peek(m, runtime + l->runtime.finalizing) != 0;
 	return w.ok;
+}
+
+bool cpy_check_running(const struct mem *m, const struct cpy_layout *l, taddr runtime,
+		       struct cpy_checked *out, struct err *e)
+{
+	taddr interp = cpy_peek(m, runtime + l->runtime.interpreters_main);
+	taddr modules = cpy_peek(m, interp + l->interp.modules);
+	struct walk w = { .out = out };
+
+	*out = (struct cpy_checked){ 0 };
+	if (!cpy_may_be_address(interp))
+		return fail(e, ERR_PROCESS, "it has no interpreter (yet, or any more)");
+	if (cpy_peek(m, interp + l->interp.id) != 0)
+		return fail(e, ERR_PROCESS, "its main interpreter is not number 0");
+	if (modules && !cpy_is_dict(m, l, modules))
+		return fail(e, ERR_PROCESS, "sys.modules is no dict");
+	(void)cpy_each_thread(m, l, interp, count_thread, &w);
+	if (out->threads == 0)
+		return fail(e, ERR_PROCESS, "its main interpreter has no thread");
+	out->has_modules = modules != 0;
+	return true;
 }

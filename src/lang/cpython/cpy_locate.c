@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRIES = 20 }; /* the process runs: a list may be half linked */
+enum { TRIES = 20 }; /* the process runs: it may be starting, or change what we read */
 
 static void refuse(struct model *m, const char *name, const char *evidence)
 {
@@ -27,11 +27,12 @@ static bool find_runtime(const struct mem *mem, const struct module_set *set,
 	       cpy_find_by_scan(mem, set, f);
 }
 
-static bool check(const struct mem *mem, const struct python_places *p,
-		  struct cpy_checked *c, struct err *e)
+static bool check(const struct mem *mem, struct python_places *p, struct cpy_checked *c,
+		  struct err *e)
 {
 	for (int i = 0; i < TRIES; i++)
-		if (cpy_check_runtime(mem, p->layout, p->runtime, c, e))
+		if (cpy_fit_row(mem, p->runtime, &p->row, e) &&
+		    cpy_check_running(mem, p->layout, p->runtime, c, e))
 			return true;
 	return false;
 }
@@ -121,14 +122,11 @@ static void tell_runtime(struct model *m, const struct python_places *p,
 	model_evidence(m, "python", p->name, evidence, "");
 	snprintf(answer, sizeof(answer), "%u.%u", p->layout->version >> 8,
 		 p->layout->version & 0xff);
-	snprintf(
-		evidence, sizeof(evidence),
-		"runtime at 0x%llx: %zu interpreter%s and %zu thread%s linked both ways, "
-		"collector's lists close, %s%s",
-		(unsigned long long)p->runtime, c->interps, c->interps == 1 ? "" : "s",
-		c->threads, c->threads == 1 ? "" : "s",
-		c->has_modules ? "sys.modules is a dict" : "no sys.modules yet",
-		v->minor >= 13 ? ", its own debug offsets agree" : "");
+	snprintf(evidence, sizeof(evidence),
+		 "runtime at 0x%llx: its main interpreter has %zu thread%s, %s%s",
+		 (unsigned long long)p->runtime, c->threads, c->threads == 1 ? "" : "s",
+		 c->has_modules ? "sys.modules is a dict" : "no sys.modules yet",
+		 v->minor >= 13 ? ", its own debug offsets agree" : "");
 	model_evidence(m, "layout of CPython", answer, evidence, "");
 }
 
@@ -152,7 +150,7 @@ static bool settle(const struct mem *mem, const struct cpy_found *f,
 	p->layout = &p->row;
 	p->runtime = f->runtime;
 	snprintf(p->name, sizeof(p->name), "CPython %s", v->text);
-	if (cpy_fit_row(mem, p->runtime, &p->row, &e) && check(mem, p, &c, &e)) {
+	if (check(mem, p, &c, &e)) {
 		p->runtime_size = p->row.runtime.size;
 		tell_runtime(m, p, f, v, &c);
 		return true;

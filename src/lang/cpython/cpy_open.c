@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+enum { TRIES_RUNNING = 100 };
+
 struct opening {
 	struct python *py;
 	size_t interps_cap, threads_cap;
@@ -115,6 +117,18 @@ static void tell(const struct python *py, const struct cpy_checked *c, struct mo
 
 /* ---- the door ---- */
 
+/* In nostop mode the target runs on: what does not close now does a moment later. */
+static bool check(const struct mem *m, const struct python_places *p,
+		  struct cpy_checked *checked, struct err *e)
+{
+	unsigned tries = m->mode == MODE_NOSTOP ? TRIES_RUNNING : 1;
+
+	while (tries-- > 0)
+		if (cpy_check_runtime(m, p->layout, p->runtime, checked, e))
+			return true;
+	return false;
+}
+
 bool python_open(const struct mem *m, const struct python_places *p, struct model *model,
 		 struct python **out, struct err *e)
 {
@@ -122,7 +136,7 @@ bool python_open(const struct mem *m, const struct python_places *p, struct mode
 	struct opening o = { 0 };
 	struct cpy_checked checked;
 
-	if (!cpy_check_runtime(m, p->layout, p->runtime, &checked, e))
+	if (!check(m, p, &checked, e))
 		return err_within(e, "the runtime of %s at 0x%llx", p->name,
 				  (unsigned long long)p->runtime);
 	py = o.py = xcalloc(1, sizeof(*py));

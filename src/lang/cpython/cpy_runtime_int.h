@@ -80,8 +80,13 @@ struct cpy_checked {
 	bool is_finalizing;
 };
 
-/* Interpreters and threads linked both ways, collectors' lists that close, sys.modules a
- * dict. False: *e says what is not so. */
+/* What does not change from moment to moment: callers try a few times all the same. Counts
+ * the main interpreter's threads. */
+must_check bool cpy_check_running(const struct mem *running, const struct cpy_layout *l,
+				  taddr runtime, struct cpy_checked *out, struct err *e);
+
+/* Where memory stands still: interpreters and threads linked both ways, collectors' lists
+ * that close, sys.modules a dict. False: *e says what is not so. */
 must_check bool cpy_check_runtime(const struct mem *m, const struct cpy_layout *l,
 				  taddr runtime, struct cpy_checked *out, struct err *e);
 
