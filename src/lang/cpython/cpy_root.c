@@ -251,6 +251,8 @@ void python_read_roots(struct python_reader *r, python_root_fn *fn, void *contex
 	s.row.group = ROOTS_INTERPRETER;
 	for (size_t i = 0; i < py->ninterps; i++)
 		interp_roots(&s, py->interps[i].at);
+	if (py->interned && py->places->interned)
+		cpy_root_fields(&s, py->places->interned, 1, "interned");
 	cpy_static_type_roots(&s);
 	for (size_t i = 0; i < py->ninterps; i++)
 		modules_roots(&s, py->interps[i].at);
