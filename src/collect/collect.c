@@ -171,6 +171,7 @@ static bool build_model(struct collection *c, struct scan *s, struct err *e)
 	scan_build_blocks(s, c->model);
 	if (c->objects && !objects_build(c->objects, c->model, e))
 		return false;
+	own_build(s, c->model);
 	if (s->edges)
 		edges_build(s, c->objects, c->roots, &c->modules, c->model);
 	build_layout(c->mem, &c->modules, c->model);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blocks that hold bookkeeping are called so: a thread's cache, an interpreter's state.
+ * Blocks that hold bookkeeping are called so: a thread's cache, an interpreter's states.
  * They hold nothing, and they are no leak, though no word that counts need lead there: an
  * interpreter's are roots.
  */
@@ -9,6 +9,7 @@
 struct marking {
 	struct model *m;
 	uint32_t type;
+	const char *name;
 	bool are_roots;
 };
 
@@ -22,7 +23,7 @@ static void mark_block(const struct marking *mark, size_t block)
 	if (mark->are_roots)
 		root_add(m, group_row(m, ROOTS_INTERPRETER, str_of("interpreter")),
 			 &(struct root){ .kind = ROOT_FIELD,
-					 .name = str_of("its own records"),
+					 .name = str_of(mark->name),
 					 .node = node_of_block(m, block),
 					 .certain = true });
 }
@@ -58,9 +59,10 @@ void own_build(const struct scan *s, struct model *m)
 	for (size_t i = 0; i < nheap; i++)
 		mark_range(&mark, heap[i].start, heap[i].end);
 	mark.are_roots = s->edges;
-	if (npython > 0)
-		mark.type = model_type(m, str_of("cpython"), str_of("interpreter"),
+	for (size_t i = 0; i < npython; i++) {
+		mark.type = model_type(m, str_of("cpython"), str_of(python[i].name),
 				       str_of(""));
-	for (size_t i = 0; i < npython; i++)
+		mark.name = python[i].name;
 		mark_range(&mark, python[i].start, python[i].end);
+	}
 }

@@ -200,6 +200,7 @@ void python_read_roots(struct python_reader *r, python_root_fn *fn, void *contex
  * stacks of frames, tables of the allocator. No word in it is a reference. By address. */
 struct python_range {
 	taddr start, end;
+	const char *name; /* "thread state" */
 };
 size_t python_own_ranges(const struct python *py, const struct python_range **out);
 

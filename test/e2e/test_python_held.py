@@ -70,3 +70,19 @@ def test_files_and_freeze_mode_have_the_same_graph(holder, heapsift, tmp_path):
     assert graph_text(holder.pid, "freeze") == live
     heapsift("dump", holder.pid, "-o", tmp_path / "held.hsift")
     assert graph_text(tmp_path / "held.hsift") == live
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_interpreters_own_memory_is_called_so(start, python):
+    """Its map of arenas is 256 and 128 KiB, its texts are one dict: known by layout."""
+    target = start(python, "-c", "import threading; threading.Thread(target=threading.Event()"
+                   ".wait, daemon=True).start(); print('ready', flush=True); input()")
+    text = graph_text(target.pid)
+    graph = Graph(text)
+    kinds = {kind for domain, kind in graph.nodes.values() if domain == "cpython"}
+    assert {"obmalloc arena map", "obmalloc arenas", "thread state"} <= kinds
+    nodes = [line.split("\t") for line in text.splitlines() if line.startswith("node")]
+    assert not [n for n in nodes if n[3] == "uncategorized" and int(n[2]) >= 128 << 10]
+    names = [root for root in graph.roots if root[0] == INTERPRETER
+             and root[3] in ("interned", "interned_strings")]
+    assert len(names) == 1 and graph.nodes[names[0][4]][1] == "dict" and names[0][5]

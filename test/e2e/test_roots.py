@@ -23,7 +23,7 @@ class Graph:
                                    fields[4], fields[5] == "1"))
             elif what == "node":
                 self.nodes[fields[0]] = (fields[2], fields[3])
-            else:
+            elif what == "edge":
                 self.edges.append((fields[0], fields[1], int(fields[2])))
 
     def roots_of(self, node):

@@ -87,7 +87,7 @@ struct states {
 	size_t chunks;  /* of all threads' stacks of frames */
 };
 
-static void add_own(struct states *s, taddr start, uint64_t size)
+static void add_own(struct states *s, const char *name, taddr start, uint64_t size)
 {
 	struct python *py = s->py;
 
@@ -97,7 +97,7 @@ static void add_own(struct states *s, taddr start, uint64_t size)
 		s->own_cap = s->own_cap ? 2 * s->own_cap : 64;
 		py->ranges = xrealloc(py->ranges, s->own_cap, sizeof(*py->ranges));
 	}
-	py->ranges[py->nranges++] = (struct python_range){ start, start + size };
+	py->ranges[py->nranges++] = (struct python_range){ start, start + size, name };
 }
 
 static void add_pool(struct states *s, const struct arena_object *a, size_t index)
@@ -136,7 +136,7 @@ static void take_arenas(struct states *s, taddr array, size_t n)
 			s->skipped++;
 	}
 	mem_window_free(w);
-	add_own(s, array, n * l->obmalloc.arena_object_size);
+	add_own(s, "obmalloc arenas", array, n * l->obmalloc.arena_object_size);
 }
 
 /* How many entries an array can have at most: what is readable from there. */
@@ -249,7 +249,7 @@ static void add_chunks(struct states *s, taddr thread)
 
 		if (size > mem_range_end(py->mem, at) - at)
 			return;
-		add_own(s, at, size);
+		add_own(s, "stack of frames", at, size);
 		at = cpy_peek(py->mem, at);
 	}
 }
@@ -287,14 +287,14 @@ static void add_radix(struct states *s, taddr root)
 	size_t nmid =
 		radix_children(s->py, root, l->obmalloc.radix_top, mid, CHILDREN_MAX);
 
-	add_own(s, root, l->obmalloc.radix_top);
+	add_own(s, "obmalloc arena map", root, l->obmalloc.radix_top);
 	for (size_t i = 0; i < nmid; i++) {
 		size_t nbot =
 			radix_children(s->py, mid[i], l->obmalloc.radix_mid, bot, 64);
 
-		add_own(s, mid[i], l->obmalloc.radix_mid);
+		add_own(s, "obmalloc arena map", mid[i], l->obmalloc.radix_mid);
 		for (size_t k = 0; k < nbot; k++)
-			add_own(s, bot[k], l->obmalloc.radix_bot);
+			add_own(s, "obmalloc arena map", bot[k], l->obmalloc.radix_bot);
 	}
 }
 
@@ -302,9 +302,12 @@ static int by_range(const void *a, const void *b)
 {
 	const struct python_range *x = a, *y = b;
 
-	return (x->start > y->start) - (x->start < y->start);
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return (x->end < y->end) - (x->end > y->end); /* what holds the other first */
 }
 
+/* What lies in another is that other's; what only touches it has a name of its own. */
 static void merge_own(struct python *py)
 {
 	size_t kept = 0;
@@ -314,7 +317,7 @@ static void merge_own(struct python *py)
 	for (size_t i = 0; i < py->nranges; i++) {
 		struct python_range r = py->ranges[i];
 
-		if (kept && r.start <= py->ranges[kept - 1].end)
+		if (kept && r.start < py->ranges[kept - 1].end)
 			py->ranges[kept - 1].end =
 				max_u64(py->ranges[kept - 1].end, r.end);
 		else
@@ -328,22 +331,22 @@ void cpy_open_own(struct python *py)
 	struct states s = { .py = py, .own_cap = py->nranges };
 	const struct cpy_layout *l = py->layout;
 
-	add_own(&s, py->places->runtime, py->places->runtime_size);
+	add_own(&s, "runtime", py->places->runtime, py->places->runtime_size);
 	for (size_t i = 0; i < py->ninterps; i++) {
 		taddr state = l->interp.obmalloc == CPY_ABSENT
 				      ? 0
 				      : state_of(py, py->interps[i].at);
 
-		add_own(&s, py->interps[i].at, l->interp.size);
+		add_own(&s, "interpreter state", py->interps[i].at, l->interp.size);
 		if (!is_new_state(&s, state))
 			continue;
-		add_own(&s, state, l->obmalloc.state_size);
+		add_own(&s, "obmalloc state", state, l->obmalloc.state_size);
 		add_radix(&s, state + l->obmalloc.radix);
 	}
 	if (py->places->radix)
 		add_radix(&s, py->places->radix);
 	for (size_t i = 0; i < py->nthreads; i++) {
-		add_own(&s, py->threads[i].at, l->thread.size);
+		add_own(&s, "thread state", py->threads[i].at, l->thread.size);
 		add_chunks(&s, py->threads[i].at);
 	}
 	merge_own(py);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Up to 3.11 two things lie in static data under local names, which a stripped file has
- * not: obmalloc's array of arenas, and the dict of interned texts. Each proves itself:
+ * Up to 3.11 three things lie in static data under local names, which a stripped file has
+ * not: obmalloc's array of arenas, its map of addresses, and the dict of interned texts.
+ * Each proves itself:
  *
  *   arenas     objects on the collector's lists lie in pools, pools say which entry of the
  *              array is their arena's; a pointer to where all those entries hold the right
  *              arenas is the one
+ *   map        a pointer to the middle of a tree that has those arenas where it must
  *   interned   a dict whose keys are texts marked as interned, each its own value
  *
  * All words of the module's data are tried, at one read for those that are addresses.
@@ -160,6 +162,66 @@ bool cpy_interned_holds(const struct mem *m, const struct cpy_layout *l, taddr d
 	       cpy_is_dict(m, l, dict) && cpy_peek(m, dict + l->dict.values) == 0;
 }
 
+/* ---- the map of addresses ---- */
+
+struct map_search {
+	const struct mem *mem;
+	const struct cpy_layout *l;
+	taddr arenas[SAMPLES];
+	size_t n;
+	taddr root; /* the answer */
+};
+
+/* Does the tree whose middle is at `mid` know the arena? By its number of MiBs, and what
+ * its start is off that (CPython 3.11 Objects/obmalloc.c, arena_map_mark_used). */
+static bool map_has_arena(const struct map_search *s, taddr mid, taddr arena)
+{
+	uint64_t number = arena / s->l->obmalloc.arena_size;
+	uint64_t nbot = s->l->obmalloc.radix_bot / 8, nmid = s->l->obmalloc.radix_mid / 8;
+	uint32_t tail = (uint32_t)(arena % s->l->obmalloc.arena_size);
+	taddr bot = cpy_peek(s->mem, mid + number / nbot % nmid * 8);
+
+	return cpy_may_be_address(bot) && number / nbot / nmid == 0 &&
+	       cpy_peek_u32(s->mem, bot + number % nbot * 8) ==
+		       (tail ? tail : UINT32_MAX);
+}
+
+static bool see_map(void *context, taddr at, const uint64_t *words, size_t n)
+{
+	struct map_search *s = context;
+
+	for (size_t i = 0; i < n && !s->root; i++) {
+		size_t has = 0;
+
+		if (!cpy_may_be_address(words[i]) || words[i] % 16)
+			continue;
+		while (has < s->n && map_has_arena(s, words[i], s->arenas[has]))
+			has++;
+		if (has == s->n)
+			s->root = at + 8 * i;
+	}
+	return !s->root;
+}
+
+/* The root's first word is that of all addresses below 512 TiB. 0: not found. */
+static taddr find_map(const struct mem *m, const struct module *module,
+		      const struct python_places *p, const struct sample *samples,
+		      size_t n)
+{
+	taddr array = p->arenas ? cpy_peek(m, p->arenas) : 0;
+	struct map_search s = { .mem = m, .l = p->layout };
+
+	for (size_t i = 0; array && i < n; i++) {
+		taddr arena = cpy_peek(m, entry_of(s.l, array, &samples[i]));
+
+		if (arena_fits(s.l, arena, &samples[i]))
+			s.arenas[s.n++] = arena;
+	}
+	if (s.n > 0)
+		cpy_each_word(m, module, see_map, &s);
+	return s.root;
+}
+
 /* ---- the search ---- */
 
 struct search {
@@ -249,6 +311,8 @@ struct cpy_statics cpy_find_statics(const struct mem *m, const struct module *mo
 		cpy_each_word(m, module, see_words, &s);
 		cpy_memory_free(s.eyes.memory);
 	}
+	if (!p->radix)
+		p->radix = find_map(m, module, p, s.samples, s.nsamples);
 	found.arenas = p->arenas ? found.arenas : NULL;
 	found.interned = p->interned ? found.interned : NULL;
 	return found;
