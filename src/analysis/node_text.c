@@ -256,11 +256,14 @@ static void add_pair(const struct model *m, uint32_t source, uint64_t edge,
 	add_child(m, m->edge_to.node[edge], out);
 }
 
+/* How many there are, when not all are told; of attributes only that there are more. */
 static void add_tail(uint64_t left, uint64_t n, enum content what, struct buf *out)
 {
-	static const char *const words[] = { "items", "keys", "elements", "attributes" };
+	static const char *const words[] = { "items", "keys", "elements" };
 
-	if (left > 0)
+	if (left > 0 && what == ATTRIBUTES)
+		buf_str(out, "...");
+	else if (left > 0)
 		buf_printf(out, "... %llu %s", (unsigned long long)n, words[what]);
 }
 
@@ -289,13 +292,15 @@ static bool says_much(const struct telling *t, uint64_t edge)
 /* False: there is no room for the one at this edge. */
 static bool add_one(struct telling *t, uint64_t edge, struct buf *one)
 {
+	size_t tail = t->as == ATTRIBUTES ? strlen(" ...") : TAIL_MOST;
+
 	buf_clear(one);
 	if (t->what == KEYS || t->what == ATTRIBUTES)
 		add_pair(t->m, t->source, edge, t->as == ATTRIBUTES, one);
 	else
 		add_child(t->m, t->m->edge_to.node[edge], one);
 	if (t->out->n > t->start + OPEN_MOST &&
-	    t->out->n - t->start + one->n + TAIL_MOST > VALUE_MOST)
+	    t->out->n - t->start + one->n + tail > VALUE_MOST)
 		return false;
 	buf_add(t->out, one->s, one->n);
 	if (--t->left > 0)
