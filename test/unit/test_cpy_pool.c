@@ -102,6 +102,62 @@ static void counts_must_be_counts(void **state)
 	assert_int_equal(s.kind[4], PYTHON_OBJECT);
 }
 
+static void immortal_is_one_number(void **state)
+{
+	struct fake_python *f = *state;
+	struct cpy_layout row = *f->l;
+	taddr at = fake_slab(f, 0, 32, 6);
+	struct python_slab s;
+
+	row.has_immortals = true;
+	f->l = &row;
+	for (uint32_t i = 0; i < 6; i++)
+		fake_object(f, fake_block(at, 32, i), FAKE_INT);
+	fake_put(f, fake_block(at, 32, 0), UINT32_MAX);
+	fake_put(f, fake_block(at, 32, 1), 0x80008001);
+	fake_put(f, fake_block(at, 32, 2), UINT32_MAX - 3); /* an old extension's doing */
+	fake_put(f, fake_block(at, 32, 3), (uint64_t)UINT32_MAX + 3);
+	fake_put(f, fake_block(at, 32, 4), (uint64_t)7 << 32 | UINT32_MAX);
+	s = read_first(f);
+	assert_int_equal(s.kind[0], PYTHON_OBJECT);
+	assert_int_equal(s.kind[1], PYTHON_RAW);
+	assert_int_equal(s.kind[2], PYTHON_OBJECT);
+	assert_int_equal(s.kind[3], PYTHON_OBJECT);
+	assert_int_equal(s.kind[4], PYTHON_RAW);
+	assert_int_equal(s.kind[5], PYTHON_OBJECT);
+}
+
+static void the_collectors_head_must_be_one(void **state)
+{
+	struct fake_python *f = *state;
+	static const struct {
+		uint64_t next, prev;
+		bool is_head;
+	} heads[] = {
+		{ 0, 0, true },                            /* on no list */
+		{ 0, 1, true },                            /* finalized */
+		{ FAKE_HEAP + 64, FAKE_HEAP + 128, true }, /* listed */
+		{ FAKE_HEAP + 65, FAKE_HEAP + 130, true }, /* being collected */
+		{ FAKE_HEAP + 64, 5 << 2 | 2, true },      /* with a count */
+		{ 0, FAKE_HEAP + 128, false },
+		{ 17, FAKE_HEAP + 128, false },
+		{ 0x4031000000000000, FAKE_HEAP, false }, /* a double */
+		{ FAKE_HEAP + 64, UINT64_MAX, false },
+	};
+	taddr at = fake_slab(f, 0, 64, countof(heads));
+	struct python_slab s;
+
+	for (uint32_t i = 0; i < countof(heads); i++) {
+		fake_object(f, fake_block(at, 64, i) + 16, FAKE_DICT);
+		fake_put(f, fake_block(at, 64, i), heads[i].next);
+		fake_put(f, fake_block(at, 64, i) + 8, heads[i].prev);
+	}
+	s = read_first(f);
+	for (uint32_t i = 0; i < countof(heads); i++)
+		assert_int_equal(s.kind[i],
+				 heads[i].is_head ? PYTHON_OBJECT : PYTHON_RAW);
+}
+
 static void debug_hooks_move_objects(void **state)
 {
 	struct fake_python *f = *state;
@@ -263,6 +319,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, fresh_fake)
 		TEST(objects_are_told_by_what_lies_before_them),
 		TEST(counts_must_be_counts),
+		TEST(immortal_is_one_number),
+		TEST(the_collectors_head_must_be_one),
 		TEST(debug_hooks_move_objects),
 		TEST(free_lists_are_followed),
 		TEST(hostile_free_lists_end),

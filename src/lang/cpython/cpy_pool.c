@@ -12,7 +12,8 @@
  * through their first words. It is an object if some place in it looks like one whose type
  * wants just that much before it: nothing, the collector's head, or that and the words of
  * a managed dict. A larger offset is only tried when the smaller ones fail: the words
- * before an object are addresses, which no count of references is.
+ * before an object are addresses, which no count of references is. A collector's head must
+ * be one: two links, or what the collector counts while it works (pycore_gc.h).
  *
  * The slab is copied first: looking at types moves the reader's memory.
  */
@@ -52,15 +53,24 @@ static uint64_t word_in(const uint8_t *p, size_t offset)
 
 /* ---- is a block an object? ---- */
 
-/* 1 .. 2^32 - 1; from 3.14 the upper half holds flags (refcount.h). An element of an array
- * can be as small as that in a program that lies low: then it is somebody's address. */
+/* Immortal is 2^32 - 1 (CPython 3.13 object.h). Extensions built for the ABI of versions
+ * before 3.12 count it all the same. */
+static bool is_immortal(uint64_t word)
+{
+	return word - (UINT32_MAX - COUNT_USUAL) <= 2 * COUNT_USUAL;
+}
+
+/* 1 .. 2^31 - 1, or immortal. An element of an array can be as small as that in a program
+ * that lies low: then it is somebody's address. */
 static bool is_count(const struct python_reader *r, uint64_t word)
 {
-	uint32_t count = (uint32_t)word, high = (uint32_t)(word >> 32);
+	uint32_t count = (uint32_t)word;
 
-	if (count == 0 || (high && (r->layout->version < (3 << 8 | 14) || high & 0xffff)))
+	if (r->layout->has_immortals && is_immortal(word))
+		return true;
+	if (word == 0 || word > INT32_MAX)
 		return false;
-	if (count <= COUNT_USUAL || count == UINT32_MAX || count % 8)
+	if (count <= COUNT_USUAL || count % 8)
 		return true;
 	return !mem_region_at(r->py->mem, count);
 }
@@ -70,6 +80,17 @@ static bool is_count(const struct python_reader *r, uint64_t word)
 static size_t debug_words(const uint8_t *block, size_t size)
 {
 	return size >= 32 && word_in(block, 8) >> 8 == 0xfdfdfdfdfdfdfd ? 16 : 0;
+}
+
+/* The head of an object that no list has is 0 but for flags; during a collection a count
+ * can stand for the link to the one before. */
+static bool is_gc_head(const uint8_t *head)
+{
+	uint64_t next = word_in(head, 0) & ~(uint64_t)3, prev = word_in(head, 8);
+
+	if (next == 0)
+		return prev <= 3;
+	return next >= PAGE_SIZE_4K && next >> 47 == 0 && prev >> 47 == 0;
 }
 
 static bool is_object(struct python_reader *r, const uint8_t *block, size_t size,
@@ -85,7 +106,8 @@ static bool is_object(struct python_reader *r, const uint8_t *block, size_t size
 		if (!is_count(r, word_in(p, CPY_REFCOUNT)))
 			continue;
 		t = cpy_type_at(r, word_in(p, CPY_TYPE));
-		if (!t || t->pre_header != head)
+		if (!t || t->pre_header != head ||
+		    (t->flags & CPY_HAVE_GC && !is_gc_head(p - CPY_GC_HEAD)))
 			continue;
 		*start_of = (uint8_t)(before + head);
 		return true;
