@@ -20,8 +20,13 @@ struct flow_vertex {
 	uint32_t semi;   /* the least vertex that an edge from above comes from */
 	union {
 		uint64_t edge; /* while walking: the next one to follow */
-		struct {
-			uint32_t best, best_semi; /* while finding dominators */
+		struct {       /* while finding dominators */
+			union {
+				uint32_t
+					bucket; /* until it is treated: the first that waits in it, 0 none */
+				uint32_t best;
+			};
+			uint32_t best_semi;
 		};
 	};
 };
@@ -37,7 +42,11 @@ struct flow {
 		unreached; /* the vertex of group row 1: it and all after it are not reached */
 	uint32_t *id;      /* of a vertex: a node; nodes + g is row g of groups */
 	struct flow_vertex *vertices;
-	uint32_t *back_to; /* of a vertex: its first row of back, + 1 */
+	union {                    /* of a vertex */
+		uint32_t *back_to; /* its first row of back, + 1 */
+		uint32_t *
+			dominator; /* once it is treated: that, or the next in its bucket */
+	};
 	struct flow_back *back;
 	size_t nback, capback;
 	uint8_t *certain; /* of a vertex: certain edges alone lead there */
@@ -47,6 +56,8 @@ struct flow {
 /* Walks all of the graph. m has groups rows 0 and 1, and fewer than 2^32 - 2 vertices and
  * edges. */
 void flow_build(const struct model *m, struct flow *out);
+/* Gives back what only finding dominators needs. */
+void flow_forget_edges(struct flow *f);
 void flow_release(struct flow *f);
 
 #endif

@@ -10,17 +10,12 @@
  * Vertices are treated from the last to the first. Those above the present one form a
  * forest (`parent`, shortened as it is used); `best` is the vertex of the least semi on the
  * way up to the root of its tree. A vertex whose dominator is not known yet waits in the
- * bucket of its semi; buckets are chained through `dominator`.
+ * bucket of its semi; buckets are chained through `dominator`. What is wanted of a vertex
+ * before it is treated and what comes of it share their places: the walk is bound by memory.
  */
 #include "analysis/analysis_int.h"
 
 #include <stdlib.h>
-
-struct tree {
-	const struct flow *f;
-	uint32_t *dominator; /* of a vertex */
-	uint32_t *bucket;    /* of a vertex: the first that waits in it, 0 none */
-};
 
 /* Hangs x, and all between, on the root of x's tree: trees below `first` have no parents.
  * On the way up parents are turned around, so that no stack is needed. */
@@ -51,21 +46,20 @@ static const struct flow_vertex *eval(struct flow_vertex *v, uint32_t x, uint32_
 }
 
 /* All that lies between vertex i and those in its bucket is in the forest by now. */
-static void empty_bucket(struct tree *t, uint32_t i)
+static void empty_bucket(struct flow *f, uint32_t i)
 {
 	uint32_t next;
 
-	for (uint32_t x = t->bucket[i]; x; x = next) {
-		const struct flow_vertex *v = eval(t->f->vertices, x, i + 1);
+	for (uint32_t x = f->vertices[i].bucket; x; x = next) {
+		const struct flow_vertex *v = eval(f->vertices, x, i + 1);
 
-		next = t->dominator[x];
-		t->dominator[x] = v->best_semi < i ? v->best : i;
+		next = f->dominator[x];
+		f->dominator[x] = v->best_semi < i ? v->best : i;
 	}
 }
 
-static void add_vertex(struct tree *t, uint32_t i)
+static void add_vertex(struct flow *f, uint32_t i)
 {
-	const struct flow *f = t->f;
 	struct flow_vertex *v = &f->vertices[i];
 
 	for (uint32_t b = f->back_to[i]; b; b = f->back[b - 1].next) {
@@ -77,18 +71,17 @@ static void add_vertex(struct tree *t, uint32_t i)
 	v->best = i;
 	v->best_semi = v->semi;
 	if (v->semi == v->parent) {
-		t->dominator[i] = v->parent;
+		f->dominator[i] = v->parent;
 		return;
 	}
-	t->dominator[i] = t->bucket[v->semi];
-	t->bucket[v->semi] = i;
+	f->dominator[i] = f->vertices[v->semi].bucket;
+	f->vertices[v->semi].bucket = i;
 }
 
 /* Asks for the memory that vertices soon to be treated will want: it lies anywhere. */
-static void fetch_ahead(const struct tree *t, uint32_t i)
+static void fetch_ahead(const struct flow *f, uint32_t i)
 {
 	enum { NEAR = 8, FAR = 16 };
-	const struct flow *f = t->f;
 
 	if (i <= FAR)
 		return;
@@ -96,44 +89,36 @@ static void fetch_ahead(const struct tree *t, uint32_t i)
 		__builtin_prefetch(&f->back[f->back_to[i - FAR] - 1]);
 	if (f->back_to[i - NEAR])
 		__builtin_prefetch(&f->vertices[f->back[f->back_to[i - NEAR] - 1].from]);
-	if (t->bucket[i - NEAR]) {
-		__builtin_prefetch(&f->vertices[t->bucket[i - NEAR]]);
-		__builtin_prefetch(&t->dominator[t->bucket[i - NEAR]]);
+	if (f->vertices[i - NEAR].bucket) {
+		__builtin_prefetch(&f->vertices[f->vertices[i - NEAR].bucket]);
+		__builtin_prefetch(&f->dominator[f->vertices[i - NEAR].bucket]);
 	}
 }
 
-/* The immediate dominator of each vertex. */
-static uint32_t *find_dominators(const struct flow *f)
+/* Fills f->dominator with the immediate dominator of each vertex. */
+static void find_dominators(struct flow *f)
 {
-	struct tree t = {
-		.f = f,
-		.dominator = xmap_many(f->most, sizeof(*t.dominator)),
-		.bucket = xmap_many(f->most, sizeof(*t.bucket)),
-	};
-
 	for (uint32_t i = f->n - 1; i > 0; i--) {
-		fetch_ahead(&t, i);
-		empty_bucket(&t, i);
-		add_vertex(&t, i);
+		fetch_ahead(f, i);
+		empty_bucket(f, i);
+		add_vertex(f, i);
 	}
-	empty_bucket(&t, 0);
+	empty_bucket(f, 0);
 	for (uint32_t i = 1; i < f->n; i++)
-		if (t.dominator[i] != f->vertices[i].semi)
-			t.dominator[i] = t.dominator[t.dominator[i]];
-	xunmap(t.bucket, f->most * sizeof(*t.bucket));
-	return t.dominator;
+		if (f->dominator[i] != f->vertices[i].semi)
+			f->dominator[i] = f->dominator[f->dominator[i]];
 }
 
 /* ---- the columns ---- */
 
-static void fill_parents(struct model *m, const struct flow *f, const uint32_t *dominator)
+static void fill_parents(struct model *m, const struct flow *f)
 {
 	for (uint32_t i = 0; i < f->n; i++) {
 		uint32_t node = f->id[i];
 
 		if (dominator_is_group(m, node))
 			continue;
-		m->dominators.parent[node] = f->id[dominator[i]];
+		m->dominators.parent[node] = f->id[f->dominator[i]];
 		m->dominators.flags[node] =
 			(uint8_t)((f->certain[i] ? 0 : DOMINATOR_POSSIBLE) |
 				  (i > f->unreached ? DOMINATOR_UNREACHED : 0));
@@ -156,16 +141,16 @@ static struct sums sums_of(struct model *m, uint32_t id)
 }
 
 /* A dominator has a lower number than what it dominates. */
-static void sum_up(struct model *m, const struct flow *f, const uint32_t *dominator)
+static void sum_up(struct model *m, const struct flow *f)
 {
 	enum { AHEAD = 16 };
 
 	for (uint32_t i = f->n - 1; i > 0; i--) {
 		struct sums from = sums_of(m, f->id[i]);
-		struct sums to = sums_of(m, f->id[dominator[i]]);
+		struct sums to = sums_of(m, f->id[f->dominator[i]]);
 
 		if (i > AHEAD) {
-			struct sums soon = sums_of(m, f->id[dominator[i - AHEAD]]);
+			struct sums soon = sums_of(m, f->id[f->dominator[i - AHEAD]]);
 
 			__builtin_prefetch(soon.retained, 1);
 			__builtin_prefetch(soon.footprint, 1);
@@ -195,7 +180,6 @@ static void fill_sizes(struct model *m)
 void dominators_build(struct model *m, unsigned workers)
 {
 	struct flow f;
-	uint32_t *dominator;
 
 	(void)workers; /* one core does 10 million nodes in seconds, most of it in order */
 	if (m->dominators.n || !m->edge_first.n || m->groups.n <= ROOTS_UNREACHED)
@@ -206,13 +190,11 @@ void dominators_build(struct model *m, unsigned workers)
 		return;
 	}
 	flow_build(m, &f);
-	dominator = find_dominators(&f);
-	xunmap(f.vertices, f.most * sizeof(*f.vertices));
-	f.vertices = NULL;
+	find_dominators(&f);
+	flow_forget_edges(&f);
 	model_table_resize(m, &model_tables[TABLE_dominators], node_count(m));
 	fill_sizes(m);
-	fill_parents(m, &f, dominator);
-	sum_up(m, &f, dominator);
-	xunmap(dominator, f.most * sizeof(*dominator));
+	fill_parents(m, &f);
+	sum_up(m, &f);
 	flow_release(&f);
 }

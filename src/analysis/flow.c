@@ -299,17 +299,27 @@ void flow_build(const struct model *m, struct flow *out)
 	walk_groups(&w);
 	walk_unreached(&w);
 	complete_certain(&w);
+	for (uint32_t i = 0; i < out->n; i++)
+		out->vertices[i].edge = 0; /* no bucket has anything in it */
 	xunmap(w.number, most * sizeof(*w.number));
 	xunmap(w.todo, most * sizeof(*w.todo));
 	free(classes);
 }
 
+void flow_forget_edges(struct flow *f)
+{
+	if (f->vertices)
+		xunmap(f->vertices, f->most * sizeof(*f->vertices));
+	free(f->back);
+	f->vertices = NULL;
+	f->back = NULL;
+}
+
 void flow_release(struct flow *f)
 {
+	flow_forget_edges(f);
 	xunmap(f->id, f->most * sizeof(*f->id));
-	xunmap(f->vertices, f->most * sizeof(*f->vertices));
 	xunmap(f->back_to, f->most * sizeof(*f->back_to));
 	xunmap(f->certain, f->most * sizeof(*f->certain));
-	free(f->back);
 	*f = (struct flow){ 0 };
 }
