@@ -103,6 +103,9 @@ void summary_release(struct summary *s);
  * and 8 per edge that leads back or across. The result does not depend on `workers`.
  */
 void dominators_build(struct model *m, unsigned workers);
+/* Is there something to build, and not built yet? That there is too much of it is a finding.
+ * Building adds no texts then, and looks at no addresses, types and values. */
+bool dominators_are_wanted(struct model *m);
 
 /* Where a node or group stands among dominators: nodes + g is groups row g. */
 static inline bool dominator_is_group(const struct model *m, uint32_t d)

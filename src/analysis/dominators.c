@@ -177,18 +177,24 @@ static void fill_sizes(struct model *m)
 		m->groups.retained[g] = m->groups.retained_footprint[g] = 0;
 }
 
+bool dominators_are_wanted(struct model *m)
+{
+	if (m->dominators.n || !m->edge_first.n || m->groups.n <= ROOTS_UNREACHED)
+		return false;
+	if (node_count(m) + m->groups.n <= UINT32_MAX - 8 && m->edge_to.n < UINT32_MAX)
+		return true;
+	model_find_out(m, SEVERITY_WARNING, "dominators",
+		       "too many references to find out who keeps what alive");
+	return false;
+}
+
 void dominators_build(struct model *m, unsigned workers)
 {
 	struct flow f;
 
 	(void)workers; /* one core does 10 million nodes in seconds, most of it in order */
-	if (m->dominators.n || !m->edge_first.n || m->groups.n <= ROOTS_UNREACHED)
+	if (!dominators_are_wanted(m))
 		return;
-	if (node_count(m) + m->groups.n > UINT32_MAX - 8 || m->edge_to.n >= UINT32_MAX) {
-		model_find_out(m, SEVERITY_WARNING, "dominators",
-			       "too many references to find out who keeps what alive");
-		return;
-	}
 	flow_build(m, &f);
 	find_dominators(&f);
 	flow_forget_edges(&f);

@@ -77,6 +77,9 @@ struct context {
  * needs->edges the derived columns are filled too, if the target has references at all. */
 must_check bool context_open(struct context *cx, const char *target,
 			     const struct collect_options *needs, struct err *e);
+/* The same without the derived columns. */
+must_check bool context_collect(struct context *cx, const char *target,
+				const struct collect_options *needs, struct err *e);
 void context_release(struct context *cx);
 
 /* Sets the sorting: "size", "size:asc". False: the command has no such column. */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A dump is written while it is made: what is not wanted to work out what is retained is
+ * written first and given back, for the two together are most of the memory.
+ */
+#include "analysis/analysis.h"
+#include "base/pool.h"
 #include "cmd/cmd.h"
-
 #include "snap/snap.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +87,38 @@ static void dump_tell(const struct context *cx, const struct dump_args *a,
 	report_footer(cx->model, out);
 }
 
+static void forget_written(struct model *m)
+{
+	static const struct {
+		enum model_table_id table;
+		const char *column;
+	} written[] = {
+		{ TABLE_objects, "addr" },  { TABLE_objects, "refcount" },
+		{ TABLE_objects, "type" },  { TABLE_objects, "value" },
+		{ TABLE_parts, "addr" },    { TABLE_parts, "size" },
+		{ TABLE_parts, "owner" },   { TABLE_parts, "label" },
+		{ TABLE_blocks, "addr" },   { TABLE_blocks, "type" },
+		{ TABLE_blocks, "arena" },  { TABLE_previews, "low" },
+		{ TABLE_previews, "high" }, { TABLE_slab_bits, "used" },
+	};
+
+	for (size_t i = 0; i < countof(written); i++)
+		model_table_forget(m, &model_tables[written[i].table], written[i].column);
+	model_drop_values(m); /* and their texts */
+}
+
+static bool dump_write(struct model *m, struct snap_writer *w, struct err *e)
+{
+	bool derive = dominators_are_wanted(m);
+
+	if (!snap_write_known(w, m, e))
+		return false;
+	forget_written(m);
+	if (derive)
+		dominators_build(m, pool_cores());
+	return snap_write_derived(w, m, e) && snap_commit(w, e);
+}
+
 static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
@@ -89,20 +127,22 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 	const struct collect_options needs = { .previews = !a->no_values,
 					       .values = !a->no_values,
 					       .edges = true };
+	struct snap_writer *w;
 	struct model *m;
+	bool ok;
 
-	if (!context_open(cx, a->target, &needs, e))
+	if (!context_collect(cx, a->target, &needs, e))
 		return false;
 	m = cx->model;
 	if (a->no_values)
 		model_drop_values(m); /* of a snapshot, which has them */
 	if (a->label && m->processes.n > 0)
 		m->processes.label[0] = model_intern(m, str_of(a->label));
-	if (!snap_write(m, &o, e))
-		return false;
-	if (!is_stdout(a))
+	ok = snap_begin(&o, &w, e) && dump_write(m, w, e);
+	snap_end(w);
+	if (ok && !is_stdout(a))
 		dump_tell(cx, a, out);
-	return true;
+	return ok;
 }
 
 const struct command cmd_dump = {

@@ -91,17 +91,8 @@ void command_synopsis(const struct command *c, struct buf *out)
 
 /* ---- context ---- */
 
-/* What is retained, and by whom; where nobody told references there is nothing to say. */
-static void derive(struct model *m, struct progress *p)
-{
-	if (m->edge_first.n == 0 || m->groups.n <= ROOTS_UNREACHED)
-		return;
-	progress_stage(p, "working out what is retained");
-	dominators_build(m, pool_cores());
-}
-
-bool context_open(struct context *cx, const char *target,
-		  const struct collect_options *needs, struct err *e)
+bool context_collect(struct context *cx, const char *target,
+		     const struct collect_options *needs, struct err *e)
 {
 	struct progress progress = progress_begin("reading");
 	struct collect_options o = *needs;
@@ -113,10 +104,18 @@ bool context_open(struct context *cx, const char *target,
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.progress = &progress;
 	ok = collect_target(target, &o, &cx->model, e);
-	if (ok && o.edges)
-		derive(cx->model, &progress);
 	progress_end(&progress);
 	return ok;
+}
+
+bool context_open(struct context *cx, const char *target,
+		  const struct collect_options *needs, struct err *e)
+{
+	if (!context_collect(cx, target, needs, e))
+		return false;
+	if (needs->edges)
+		dominators_build(cx->model, pool_cores());
+	return true;
 }
 
 void context_release(struct context *cx)

@@ -81,6 +81,18 @@ void model_table_resize(struct model *m, const struct model_table_def *t, size_t
 	table->n = rows;
 }
 
+void model_table_forget(struct model *m, const struct model_table_def *t,
+			const char *column)
+{
+	struct any_table *table = table_of(m, t);
+
+	for (size_t c = 0; c < t->ncolumns; c++)
+		if (strcmp(t->columns[c].name, column) == 0) {
+			free(table->columns[c]);
+			table->columns[c] = NULL;
+		}
+}
+
 static size_t table_add(struct model *m, enum model_table_id id)
 {
 	const struct model_table_def *t = &model_tables[id];

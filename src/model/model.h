@@ -343,6 +343,11 @@ void model_table_reserve(struct model *m, const struct model_table_def *t, size_
 /* Makes it have exactly `rows` rows; new ones are zeroes. */
 void model_table_resize(struct model *m, const struct model_table_def *t, size_t rows);
 
+/* Gives back a column that nobody looks at any more; the table keeps its rows, and its
+ * column is NULL. */
+void model_table_forget(struct model *m, const struct model_table_def *t,
+			const char *column);
+
 /* model_blocks_add(m) and so on: one row of zeroes, its index. */
 #define MODEL_ADD(list, table) size_t model_##table##_add(struct model *m);
 MODEL_TABLES(MODEL_ADD)

@@ -30,8 +30,8 @@ static void rename_table(struct model *m, const struct renaming *r,
 	for (size_t c = 0; c < t->ncolumns; c++) {
 		uint32_t *column = model_table_column(m, t, c);
 
-		for (size_t i = 0; t->columns[c].is_text && i < model_table_rows(m, t);
-		     i++)
+		for (size_t i = 0;
+		     t->columns[c].is_text && column && i < model_table_rows(m, t); i++)
 			column[i] = rename_text(m, r, column[i]);
 	}
 }
@@ -43,7 +43,7 @@ void model_drop_values(struct model *m)
 	m->strings = (struct model_strings){ 0 };
 	(void)rename_text(m, &r, 0);
 	model_table_resize(m, &model_tables[TABLE_previews], 0);
-	for (size_t i = 0; i < m->objects.n; i++)
+	for (size_t i = 0; m->objects.value && i < m->objects.n; i++)
 		m->objects.value[i] = 0;
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		rename_table(m, &r, &model_tables[i]);

@@ -24,6 +24,23 @@ must_check bool snap_may_write(const struct snap_options *o, struct err *e);
 must_check bool snap_write(const struct model *m, const struct snap_options *o,
 			   struct err *e);
 
+/*
+ * The same in steps: what is written of a model can be given back before the rest is made.
+ *
+ *	snap_begin, snap_write_known, snap_write_derived, snap_commit; snap_end always
+ *
+ * known is all but what analysis/ derives, and all texts are with it. o outlives the writer.
+ */
+struct snap_writer;
+must_check bool snap_begin(const struct snap_options *o, struct snap_writer **out,
+			   struct err *e);
+must_check bool snap_write_known(struct snap_writer *w, const struct model *m,
+				 struct err *e);
+must_check bool snap_write_derived(struct snap_writer *w, const struct model *m,
+				   struct err *e);
+must_check bool snap_commit(struct snap_writer *w, struct err *e);
+void snap_end(struct snap_writer *w);
+
 /* A model that holds what was written; no index in it leads out of its table, whatever
  * the file says. False: *e names what is wrong with it. */
 must_check bool snap_read(const char *path, struct model **out, struct err *e);

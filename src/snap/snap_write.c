@@ -42,10 +42,11 @@ struct frame {
 	uint64_t hash;
 };
 
-struct writer {
-	struct section *sections;
-	size_t nsections;
-	struct frame *frames;
+struct snap_writer {
+	struct snap_output out;
+	struct section *sections;  /* in the order of the file; there is room for all */
+	size_t nsections, written; /* written: so many are in the file */
+	struct frame *frames;      /* of all sections */
 	size_t nframes;
 	struct write_scratch {
 		ZSTD_CCtx *zstd;
@@ -59,17 +60,27 @@ struct writer {
 
 /* ---- sections ---- */
 
-static void add_section(struct writer *w, const struct section *s)
+static void add_section(struct snap_writer *w, const struct section *s)
 {
 	w->sections[w->nsections++] = *s;
 }
 
-static void add_tables(struct writer *w, const struct model *m)
+/* What analysis/ fills in. */
+static bool is_derived(enum model_table_id table, const char *column)
+{
+	return table == TABLE_dominators ||
+	       (table == TABLE_groups && str_starts(str_of(column), "retained"));
+}
+
+static void add_tables(struct snap_writer *w, const struct model *m, bool derived)
 {
 	for (size_t i = 0; i < MODEL_NTABLES; i++) {
 		const struct model_table_def *t = &model_tables[i];
 
-		for (size_t c = 0; c < t->ncolumns; c++)
+		for (size_t c = 0; c < t->ncolumns; c++) {
+			if (is_derived((enum model_table_id)i, t->columns[c].name) !=
+			    derived)
+				continue;
 			add_section(w,
 				    &(struct section){
 					    .table = t->name,
@@ -78,10 +89,11 @@ static void add_tables(struct writer *w, const struct model *m)
 					    .values = { .width = t->columns[c].size,
 							.rows = model_table_rows(m, t) },
 					    .is_text = t->columns[c].is_text });
+		}
 	}
 }
 
-static void add_strings(struct writer *w, const struct model_strings *s)
+static void add_strings(struct snap_writer *w, const struct model_strings *s)
 {
 	add_section(w, &(struct section){ .table = "strings",
 					  .column = "end",
@@ -93,15 +105,13 @@ static void add_strings(struct writer *w, const struct model_strings *s)
 					  .values = { .width = 1, .rows = s->bytes.n } });
 }
 
-static void make_sections(struct writer *w, const struct model *m)
+static void make_room_for_sections(struct snap_writer *w)
 {
 	size_t n = 2;
 
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		n += model_tables[i].ncolumns;
 	w->sections = xcalloc(n, sizeof(*w->sections));
-	add_tables(w, m);
-	add_strings(w, &m->strings);
 }
 
 /* ---- encodings ---- */
@@ -140,45 +150,34 @@ static uint8_t best_encoding(struct write_scratch *k, const struct section *s)
 
 static void choose_encoding(void *context, size_t begin, size_t end, unsigned worker)
 {
-	struct writer *w = context;
+	struct snap_writer *w = context;
 
-	for (size_t i = begin; i < end; i++)
+	for (size_t i = w->written + begin; i < w->written + end; i++)
 		w->sections[i].values.encoding =
 			best_encoding(&w->worker[worker], &w->sections[i]);
 }
 
 /* ---- frames ---- */
 
-static void make_frames(struct writer *w)
+static void add_frames(struct snap_writer *w, uint32_t section)
 {
-	size_t n = 0;
+	struct section *s = &w->sections[section];
+	uint64_t rows = FRAME_BYTES / s->values.width, first = 0;
 
-	for (size_t i = 0; i < w->nsections; i++) {
-		struct section *s = &w->sections[i];
-		size_t rows = FRAME_BYTES / s->values.width;
-
-		s->first_frame = n;
-		s->nframes = (s->values.rows + rows - 1) / rows;
-		n += s->nframes;
-	}
-	w->frames = xcalloc(n, sizeof(*w->frames));
-	w->nframes = n;
-	for (uint32_t i = 0; i < w->nsections; i++) {
-		const struct section *s = &w->sections[i];
-		uint64_t rows = FRAME_BYTES / s->values.width, first = 0;
-
-		for (size_t f = 0; f < s->nframes; f++, first += rows)
-			w->frames[s->first_frame + f] = (struct frame){
-				.section = i,
-				.first = first,
-				.rows = (uint32_t)min_u64(rows, s->values.rows - first)
-			};
-	}
+	s->first_frame = w->nframes;
+	s->nframes = (s->values.rows + rows - 1) / rows;
+	w->frames = xrealloc(w->frames, w->nframes + s->nframes, sizeof(*w->frames));
+	for (; first < s->values.rows; first += rows)
+		w->frames[w->nframes++] = (struct frame){
+			.section = section,
+			.first = first,
+			.rows = (uint32_t)min_u64(rows, s->values.rows - first)
+		};
 }
 
 static void compress_frames(void *context, size_t begin, size_t end, unsigned worker)
 {
-	struct writer *w = context;
+	struct snap_writer *w = context;
 
 	for (size_t i = w->batch + begin; i < w->batch + end; i++) {
 		struct frame *f = &w->frames[i];
@@ -194,8 +193,7 @@ static void compress_frames(void *context, size_t begin, size_t end, unsigned wo
 	}
 }
 
-static bool write_batch(struct writer *w, size_t n, struct snap_output *out,
-			struct err *e)
+static bool write_batch(struct snap_writer *w, size_t n, struct err *e)
 {
 	bool ok = true;
 
@@ -204,23 +202,28 @@ static bool write_batch(struct writer *w, size_t n, struct snap_output *out,
 		struct section *s = &w->sections[f->section];
 
 		if (i == s->first_frame)
-			s->offset = out->written;
-		ok = ok && output_write(out, f->stored, f->size, e);
+			s->offset = w->out.written;
+		ok = ok && output_write(&w->out, f->stored, f->size, e);
 		free(f->stored);
 		f->stored = NULL;
 	}
 	return ok;
 }
 
-static bool write_frames(struct writer *w, struct snap_output *out, struct err *e)
+/* Writes the sections that were added since the last time. */
+static bool write_sections(struct snap_writer *w, struct err *e)
 {
 	size_t step = 2 * (size_t)w->workers;
 
-	for (w->batch = 0; w->batch < w->nframes; w->batch += step) {
+	w->batch = w->nframes;
+	pool_run(w->workers, w->nsections - w->written, 1, choose_encoding, w);
+	for (; w->written < w->nsections; w->written++)
+		add_frames(w, (uint32_t)w->written);
+	for (; w->batch < w->nframes; w->batch += step) {
 		size_t n = (size_t)min_u64(step, w->nframes - w->batch);
 
 		pool_run(w->workers, n, 1, compress_frames, w);
-		if (!write_batch(w, n, out, e))
+		if (!write_batch(w, n, e))
 			return false;
 	}
 	return true;
@@ -264,10 +267,10 @@ static void header_make(struct buf *b)
 	add_int(b, 0, 4);
 }
 
-static bool write_contents(struct writer *w, struct snap_output *out, struct err *e)
+static bool write_contents(struct snap_writer *w, struct err *e)
 {
 	struct buf *b = &w->contents; /* starts with the header: the hash covers it */
-	uint64_t offset = out->written, length;
+	uint64_t offset = w->out.written, length;
 
 	add_int(b, w->nsections, 4);
 	for (size_t i = 0; i < w->nsections; i++)
@@ -277,12 +280,12 @@ static bool write_contents(struct writer *w, struct snap_output *out, struct err
 	add_int(b, length, 8);
 	add_int(b, XXH64(b->s, b->n, 0), 8);
 	buf_add(b, snap_end_magic, MAGIC_BYTES);
-	return output_write(out, b->s + HEADER_BYTES, b->n - HEADER_BYTES, e);
+	return output_write(&w->out, b->s + HEADER_BYTES, b->n - HEADER_BYTES, e);
 }
 
 /* ---- all of it ---- */
 
-static void writer_init(struct writer *w, const struct model *m)
+static void make_workers(struct snap_writer *w)
 {
 	unsigned cores = pool_cores();
 
@@ -296,13 +299,40 @@ static void writer_init(struct writer *w, const struct model *m)
 		k->scratch = xcalloc(1, FRAME_BYTES);
 		k->stored = xcalloc(1, ZSTD_compressBound(FRAME_BYTES));
 	}
-	make_sections(w, m);
-	pool_run(w->workers, w->nsections, 1, choose_encoding, w);
-	make_frames(w);
-	header_make(&w->contents);
 }
 
-static void writer_release(struct writer *w)
+bool snap_begin(const struct snap_options *o, struct snap_writer **out, struct err *e)
+{
+	struct snap_writer *w = xcalloc(1, sizeof(*w));
+
+	*out = w;
+	if (!output_open(&w->out, o, e))
+		return false;
+	make_workers(w);
+	make_room_for_sections(w);
+	header_make(&w->contents);
+	return output_write(&w->out, w->contents.s, w->contents.n, e);
+}
+
+bool snap_write_known(struct snap_writer *w, const struct model *m, struct err *e)
+{
+	add_tables(w, m, false);
+	add_strings(w, &m->strings);
+	return write_sections(w, e);
+}
+
+bool snap_write_derived(struct snap_writer *w, const struct model *m, struct err *e)
+{
+	add_tables(w, m, true);
+	return write_sections(w, e);
+}
+
+bool snap_commit(struct snap_writer *w, struct err *e)
+{
+	return write_contents(w, e) && output_commit(&w->out, e);
+}
+
+void snap_end(struct snap_writer *w)
 {
 	for (unsigned i = 0; i < w->workers; i++) {
 		ZSTD_freeCCtx(w->worker[i].zstd);
@@ -313,21 +343,16 @@ static void writer_release(struct writer *w)
 	free(w->sections);
 	free(w->frames);
 	buf_release(&w->contents);
+	output_close(&w->out);
+	free(w);
 }
 
 bool snap_write(const struct model *m, const struct snap_options *o, struct err *e)
 {
-	struct writer w = { 0 };
-	struct snap_output out;
-	bool ok;
+	struct snap_writer *w;
+	bool ok = snap_begin(o, &w, e) && snap_write_known(w, m, e) &&
+		  snap_write_derived(w, m, e) && snap_commit(w, e);
 
-	if (!output_open(&out, o, e))
-		return false;
-	writer_init(&w, m);
-	ok = output_write(&out, w.contents.s, w.contents.n, e) &&
-	     write_frames(&w, &out, e) && write_contents(&w, &out, e) &&
-	     output_commit(&out, e);
-	writer_release(&w);
-	output_close(&out);
+	snap_end(w);
 	return ok;
 }
