@@ -13,6 +13,7 @@ from conftest import HEAPSIFT, PYTHON, ROOT, version_of
 
 READ = HEAPSIFT.parent / "driver" / "read_python"
 MIXED = ROOT / "test" / "fixture" / "python_mixed.py"
+IMPOSTORS = MIXED.with_name("python_impostors.py")
 OWNED = ROOT / "test" / "e2e" / "owned_untraversed.txt"
 
 
@@ -62,6 +63,19 @@ def test_values(start, tmp_path):
     for line in target.truth:
         addr, value = line.split(" ", 1)
         assert found.values[int(addr, 16)] == value
+
+
+def test_impostors(start, tmp_path):
+    """Types that only have the name of one that CPython made: no rule of that holds."""
+    target = start(PYTHON, IMPOSTORS, stderr=subprocess.DEVNULL)
+    found = read(target, tmp_path / "read")
+    assert len(target.truth) == 3
+    for line in target.truth:
+        addr, held, name = line.split()
+        told = found.objects[int(addr, 16)]
+        edges = [(to, found.label(label)) for to, label in told.edges]
+        assert told.type.endswith(name) and told.size == 48
+        assert [e for e in edges if e[1] != "__class__"] == [(int(held, 16), "held")]
 
 
 def made(objects):

@@ -212,7 +212,9 @@ static inline void fake_py_open(struct fake_python *f)
 					      .prot = PROT_R | PROT_W,
 					      .name = "" };
 
-	f->places = (struct python_places){ .layout = f->layout };
+	f->places = (struct python_places){ .layout = f->layout,
+					    .image_start = FAKE_PY_BASE,
+					    .image_end = FAKE_PY_BASE + FAKE_PY_SIZE };
 	f->py = (struct python){
 		.mem = mem_fake_new(&range, 1),
 		.places = &f->places,

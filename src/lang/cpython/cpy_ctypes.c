@@ -189,7 +189,6 @@ const struct cpy_rules cpy_ctypes_rules[] = {
 	{ .name = "_ctypes.Structure" },
 	{ .name = "_ctypes.Union" },
 	{ .name = "_ctypes.CFuncPtr", .fields = function_fields },
-	{ .name = "_ctypes.PyCFuncPtr", .fields = function_fields },
 	{ .name = "_ctypes.CThunkObject", .fields = thunk_fields },
 	{ .name = "_ctypes.CField", .fields = field_fields },
 	{ .name = "CArgObject", .fields = argument_fields },

@@ -15,6 +15,7 @@
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
  *   cpy_label.c     the names of references
  *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
+ *   cpy_struct.c    for which types rules hold, beyond their name
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
  *   cpy_library.c   the rules of small C types of the standard library, as tables; larger ones
@@ -209,6 +210,7 @@ struct python_places {
 	const struct cpy_layout *layout; /* &row */
 	taddr runtime;                   /* _PyRuntime */
 	uint64_t runtime_size;
+	taddr image_start, image_end; /* the mapped file that it lies in */
 	/* Words of static data, up to 3.11; 0: none found. */
 	taddr arenas;               /* points to obmalloc's arenas */
 	taddr interned;             /* points to the dict of interned texts */

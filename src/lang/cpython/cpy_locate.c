@@ -178,6 +178,8 @@ struct python_places *python_locate(struct mem *running, const struct module_set
 		free(p);
 		return NULL;
 	}
+	p->image_start = f.module->start;
+	p->image_end = f.module->end;
 	find_code(f.module, p);
 	if (p->layout->interp.obmalloc == CPY_ABSENT) {
 		struct cpy_statics s = cpy_find_statics(running, f.module, p);

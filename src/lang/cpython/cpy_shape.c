@@ -185,7 +185,7 @@ static void follow_base(struct cpy_type *t, const struct cpy_type *base, struct 
 static void add_own_level(struct python_reader *r, const struct cpy_raw_type *raw,
 			  struct cpy_type *t, struct slots *s)
 {
-	const struct cpy_rules *rules = t->is_python ? NULL : cpy_rules_of(t->tp_name);
+	const struct cpy_rules *rules = cpy_rules_for(r, t);
 	bool has_items = t->itemsize && (!t->base || t->base->itemsize != t->itemsize);
 
 	if (!t->is_python)

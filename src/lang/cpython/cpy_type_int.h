@@ -53,5 +53,7 @@ static inline uint64_t cpy_raw_word(const struct cpy_raw_type *raw, uint32_t off
 struct cpy_type *cpy_type_build(struct python_reader *r, const struct cpy_raw_type *raw,
 				const struct cpy_type *base);
 void cpy_type_free(struct cpy_type *t);
+/* The rules that hold for the type itself, NULL if there are none (cpy_struct.c). */
+const struct cpy_rules *cpy_rules_for(struct python_reader *r, const struct cpy_type *t);
 
 #endif
