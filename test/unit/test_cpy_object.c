@@ -129,20 +129,24 @@ static void containers_tell_what_they_hold(void **state)
 	}
 }
 
-static void interned_texts_are_not_held(void **state)
+static void only_immortal_interned_texts_are_held(void **state)
 {
 	(void)state;
 	EACH_VERSION(v)
 	{
-		taddr a = fake_py_text(&fake, "a"), pairs[] = { a, a };
-		taddr dict = fake_py_dict(&fake, 1, pairs, 1);
+		taddr a = fake_py_text(&fake, "a"), b = fake_py_text(&fake, "b");
+		taddr pairs[] = { a, a, b, b }, dict = fake_py_dict(&fake, 1, pairs, 2);
+		bool immortals = fake.layout->has_immortals;
 
+		fake_py_set(&fake, b + CPY_REFCOUNT, 0xffffffff);
 		fake_py_open(&fake);
 		fake.py.interned = dict;
 		assert_true(read_it(dict));
-		assert_int_equal(told.n, 2);
+		assert_int_equal(told.n, 4);
 		assert_edge(0, a, LABEL_WEAK, "");
 		assert_edge(1, a, LABEL_WEAK, "");
+		assert_edge(2, b, immortals ? LABEL_KEY : LABEL_WEAK, "");
+		assert_edge(3, b, LABEL_WEAK, "");
 		fake_py_close(&fake);
 	}
 }
@@ -436,7 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(containers_tell_what_they_hold),
-		cmocka_unit_test(interned_texts_are_not_held),
+		cmocka_unit_test(only_immortal_interned_texts_are_held),
 		cmocka_unit_test(attributes_have_their_names),
 		cmocka_unit_test(values_are_as_repr_says),
 		cmocka_unit_test(what_is_no_type_is_refused),

@@ -12,7 +12,8 @@
  *         or (embedded) in the instance itself, which then tells them
  *
  * Keys are told by who owns the table. The dict of interned texts holds its keys and values
- * without counting them: they are weak.
+ * without counting them: they are weak, but for immortal keys (3.12, 3.13 unicodeobject.c
+ * intern_common, immortalize_interned), of which nothing else may tell.
  */
 #include "lang/cpython/cpy_int.h"
 
@@ -149,8 +150,8 @@ static bool dict_load(struct python_reader *r, taddr at, struct dict *d)
 	return true;
 }
 
-static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
-			   const struct python_sink *sink, bool is_weak)
+static void interned_edges(struct python_reader *r, const struct cpy_keys *k,
+			   const struct python_sink *sink)
 {
 	struct entry entries[BATCH];
 	uint64_t at = 0;
@@ -160,9 +161,26 @@ static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
 		for (size_t i = 0; i < n; i++) {
 			if (!entries[i].value)
 				continue;
-			cpy_edge(sink, entries[i].key, is_weak ? LABEL_WEAK : LABEL_KEY);
-			cpy_edge(sink, entries[i].value,
-				 is_weak ? LABEL_WEAK : LABEL_VALUE);
+			cpy_edge(sink, entries[i].key,
+				 cpy_is_immortal(r, entries[i].key) ? LABEL_KEY
+								    : LABEL_WEAK);
+			cpy_edge(sink, entries[i].value, LABEL_WEAK);
+		}
+}
+
+static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
+			   const struct python_sink *sink)
+{
+	struct entry entries[BATCH];
+	uint64_t at = 0;
+	size_t n;
+
+	while ((n = entries_read(r, k, &at, entries)) > 0)
+		for (size_t i = 0; i < n; i++) {
+			if (!entries[i].value)
+				continue;
+			cpy_edge(sink, entries[i].key, LABEL_KEY);
+			cpy_edge(sink, entries[i].value, LABEL_VALUE);
 		}
 }
 
@@ -175,7 +193,8 @@ static void dict_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	if (!dict_load(r, at, &d))
 		return;
 	if (!d.values)
-		combined_edges(r, &d.keys, sink, cpy_is_interned(r->py, at));
+		(cpy_is_interned(r->py, at) ? interned_edges : combined_edges)(r, &d.keys,
+									       sink);
 	else if (!d.is_embedded)
 		cpy_values_edges(r, &d.keys, d.array, sink);
 	if (d.values && !d.is_embedded)

@@ -467,6 +467,8 @@ extern const struct cpy_rules cpy_collections_rules[], cpy_itertools_rules[],
 /* Bytes before the object at `at` of type t: 0, 16 or 32. Static objects have none. */
 unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at);
 
+/* Is the object at `at` one of 3.12's or later that are not counted? */
+bool cpy_is_immortal(struct python_reader *r, taddr at);
 /* The int at `at`, if it is one and fits. */
 must_check bool cpy_int(struct python_reader *r, taddr at, int64_t *value);
 /* The dict of a type: of the first interpreter, if each has its own. */

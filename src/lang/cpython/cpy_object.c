@@ -244,8 +244,15 @@ static void tell(struct python_reader *r, const struct cpy_type *t, taddr at,
 			 cpy_items(r, t, at) * (uint64_t)t->itemsize);
 }
 
-/* 3.12 object.h _Py_IsImmortal: the lower half is negative. 3.11 counts its static objects,
- * but those of frozen code do not count each other: they start at 999999999. */
+/* 3.12 object.h _Py_IsImmortal: the lower half is negative. */
+bool cpy_is_immortal(struct python_reader *r, taddr at)
+{
+	return r->layout->has_immortals &&
+	       cpy_u32_or_0(r, at + CPY_REFCOUNT) & (uint32_t)1 << 31;
+}
+
+/* 3.11 counts its static objects, but those of frozen code do not count each other: they
+ * start at 999999999. */
 static bool is_immortal(const struct cpy_layout *l, const struct cpy_type *t,
 			uint64_t count)
 {
