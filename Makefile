@@ -28,7 +28,7 @@ bench: ## speed and memory, beside other tools
 	@tools/build.sh $(BUILD) heapsift bench
 	@bench/run.sh
 
-matrix: ## the fixtures in other Debian releases' glibcs
+matrix: ## the tests of heaps in other glibcs, of Python's graph in other Pythons
 	@tools/deps.sh matrix
 	@CMAKE_ARGS=-DTESTS=ON tools/build.sh $(BUILD)
 	@test/matrix/run.sh
