@@ -9,7 +9,8 @@ import signal
 
 import pytest
 
-PYTHON = "/usr/bin/python3"
+from conftest import PYTHON
+
 PROGRAM = """
 import gc, sys, threading
 gc.disable()

@@ -6,9 +6,8 @@ import os
 import statistics
 import time
 
-from conftest import ROOT
+from conftest import PYTHON, ROOT
 
-PYTHON = os.environ.get("TEST_PYTHON", "/usr/bin/python3")
 SNAPSHOTS = int(os.environ.get("TEST_SNAPSHOTS", "200"))
 
 
@@ -18,7 +17,7 @@ def gap(target):
     return int(target.line().split()[1]) / 1000
 
 
-def test_snapshots_of_a_service_under_load(start, heapsift):
+def test_snapshots_of_a_service_under_load(start, heapsift, record_property):
     target = start(PYTHON, ROOT / "test/fixture/python_service.py")
     late, usual, torn, restless = [], [], 0, 0
     for n in range(SNAPSHOTS):
@@ -37,9 +36,9 @@ def test_snapshots_of_a_service_under_load(start, heapsift):
         torn += bool(damages)
         assert all(f["where"] and f["text"] for f in damages), damages
         assert target.is_alive()
-    print(f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; the service's longest gap was "
-          f"{statistics.median(late):.1f} ms beside the pause, {statistics.median(usual):.1f} ms "
-          "in as much time without a snapshot (medians)")
+    record_property("figures", f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; longest gap "
+                    f"{statistics.median(late):.1f} ms beside the pause, "
+                    f"{statistics.median(usual):.1f} ms without a snapshot (medians)")
     # What a snapshot takes beside its pause is processor time and copies of pages that the
     # service writes to while the fork lives.
     assert statistics.median(late) < 2 * statistics.median(usual) + 30

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPython in the states that a snapshot meets: collecting, asleep, holding the GIL; an array
 with a view; an object whose address still lies in dead stack."""
-import os
-
 import pytest
 
-from conftest import ROOT, not_run
+from conftest import PYTHON, ROOT, not_run
 
-PYTHON = os.environ.get("TEST_PYTHON", "/usr/bin/python3")
 FIXTURE = ROOT / "test/fixture/python_states.py"
 
 
