@@ -72,10 +72,10 @@ def test_files_and_freeze_mode_have_the_same_graph(holder, heapsift, tmp_path):
     assert graph_text(tmp_path / "held.hsift") == live
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", pythons("3.11", "3.13"))
 def test_the_interpreters_own_memory_is_called_so(start, python):
     """Its map of arenas is 256 and 128 KiB, its texts are one dict: known by layout."""
-    target = start(python, "-c", "import threading; threading.Thread(target=threading.Event()"
+    target = start(python_there(python), "-c", "import threading; threading.Thread(target=threading.Event()"
                    ".wait, daemon=True).start(); print('ready', flush=True); input()")
     text = graph_text(target.pid)
     graph = Graph(text)
