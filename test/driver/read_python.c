@@ -105,7 +105,8 @@ static void print_object(struct told *told, size_t i)
 	       told->queue->flags[i]);
 	if (o.value.n)
 		printf("v %.*s\n", (int)o.value.n, o.value.s);
-	fwrite(told->lines.s, 1, told->lines.n, stdout);
+	if (told->lines.n)
+		fwrite(told->lines.s, 1, told->lines.n, stdout);
 }
 
 static void print_queue(struct told *told)

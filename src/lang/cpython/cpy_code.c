@@ -20,17 +20,17 @@ enum { TEXT_MAX = 256, EXTRA_MAX = 255 };
 /* What is known by its offset alone; all versions have consts to linetable where 3.11 does.
  * The weak list is not owned. */
 const struct cpy_field_rule cpy_code_fields[] = {
-	{ "co_consts", 24, 0, 0, false },
-	{ "co_names", 32, 0, 0, false },
-	{ "co_exceptiontable", 40, 0, 0, false },
-	{ "co_localsplusnames", 96, 0, 0, false },
-	{ "co_localspluskinds", 104, 0, 0, false },
-	{ "co_filename", 112, 0, 0, false },
-	{ "co_name", 120, 0, 0, false },
-	{ "co_qualname", 128, 0, 0, false },
-	{ "co_linetable", 136, 0, 0, false },
-	{ "_co_code", 152, 0, 0x30c, false },
-	{ NULL, 0, 0, 0, false },
+	{ "co_consts", 24, 0, 0, CPY_FIELD_HELD },
+	{ "co_names", 32, 0, 0, CPY_FIELD_HELD },
+	{ "co_exceptiontable", 40, 0, 0, CPY_FIELD_HELD },
+	{ "co_localsplusnames", 96, 0, 0, CPY_FIELD_HELD },
+	{ "co_localspluskinds", 104, 0, 0, CPY_FIELD_HELD },
+	{ "co_filename", 112, 0, 0, CPY_FIELD_HELD },
+	{ "co_name", 120, 0, 0, CPY_FIELD_HELD },
+	{ "co_qualname", 128, 0, 0, CPY_FIELD_HELD },
+	{ "co_linetable", 136, 0, 0, CPY_FIELD_HELD },
+	{ "_co_code", 152, 0, 0x30c, CPY_FIELD_HELD },
+	{ NULL, 0, 0, 0, CPY_FIELD_HELD },
 };
 
 bool cpy_code_read(struct python_reader *r, taddr at, struct cpy_code *out)

@@ -13,6 +13,8 @@ enum { DATA = 16, NEEDS_FREE = 24, DATA_SIZE = 40, VALUE = 80 };
 static const struct cpy_field_rule data_fields[] = {
 	{ .name = "b_base", .offset = 32 },
 	{ .name = "b_objects", .offset = 64 },
+	{ .name = "b_value", .offset = 72, .kind = CPY_FIELD_NATIVE },
+	{ .name = "b_value", .offset = 80, .kind = CPY_FIELD_NATIVE },
 	{ 0 },
 };
 

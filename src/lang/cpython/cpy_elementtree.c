@@ -115,6 +115,7 @@ static const struct cpy_field_rule builder_fields[] = {
 
 /* XMLParserObject */
 static const struct cpy_field_rule parser_fields[] = {
+	{ .name = "parser", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "target", .offset = 24 },
 	{ .name = "entity", .offset = 32 },
 	{ .name = "names", .offset = 40 },
@@ -135,6 +136,7 @@ static const struct cpy_field_rule parser_fields[] = {
 enum { EXPAT_BUFFER = 40, EXPAT_BUFFER_SIZE = 48, EXPAT_HANDLERS = 22 };
 
 static const struct cpy_field_rule expat_fields[] = {
+	{ .name = "itself", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "intern", .offset = 56, .to = 0x30d },
 	{ .name = "intern", .offset = 64, .from = 0x30d },
 	{ 0 },

@@ -95,22 +95,31 @@ static void generator_value(struct python_reader *r, const struct cpy_type *t, t
 
 /* CPython 3.11 and 3.13 genobject.c, iterobject.c, cpython/traceback.h */
 static const struct cpy_field_rule wrapper_fields[] = {
-	{ "cw_coroutine", 16, 0, 0, false }, { 0 }
+	{ "cw_coroutine", 16, 0, 0, CPY_FIELD_HELD }, { 0 }
 };
-static const struct cpy_field_rule asend_fields[] = { { "ags_gen", 16, 0, 0, false },
-						      { "ags_sendval", 24, 0, 0, false },
-						      { 0 } };
-static const struct cpy_field_rule athrow_fields[] = { { "agt_gen", 16, 0, 0, false },
-						       { "agt_args", 24, 0, 0, false },
-						       { 0 } };
-static const struct cpy_field_rule wrapped_fields[] = { { "agw_val", 16, 0, 0, false },
-							{ 0 } };
+static const struct cpy_field_rule asend_fields[] = {
+	{ "ags_gen", 16, 0, 0, CPY_FIELD_HELD },
+	{ "ags_sendval", 24, 0, 0, CPY_FIELD_HELD },
+	{ 0 }
+};
+static const struct cpy_field_rule athrow_fields[] = {
+	{ "agt_gen", 16, 0, 0, CPY_FIELD_HELD },
+	{ "agt_args", 24, 0, 0, CPY_FIELD_HELD },
+	{ 0 }
+};
+static const struct cpy_field_rule wrapped_fields[] = {
+	{ "agw_val", 16, 0, 0, CPY_FIELD_HELD }, { 0 }
+};
 static const struct cpy_field_rule anext_fields[] = {
-	{ "wrapped", 16, 0, 0, false }, { "default_value", 24, 0, 0, false }, { 0 }
+	{ "wrapped", 16, 0, 0, CPY_FIELD_HELD },
+	{ "default_value", 24, 0, 0, CPY_FIELD_HELD },
+	{ 0 }
 };
-static const struct cpy_field_rule traceback_fields[] = { { "tb_next", 16, 0, 0, false },
-							  { "tb_frame", 24, 0, 0, false },
-							  { 0 } };
+static const struct cpy_field_rule traceback_fields[] = {
+	{ "tb_next", 16, 0, 0, CPY_FIELD_HELD },
+	{ "tb_frame", 24, 0, 0, CPY_FIELD_HELD },
+	{ 0 }
+};
 
 /* clang-format off */
 const struct cpy_rules cpy_frame_rules[] = {

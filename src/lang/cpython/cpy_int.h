@@ -396,10 +396,16 @@ struct cpy_rules {
 	bool is_whole; /* its struct does not begin with its base's: no rule of that holds */
 };
 
+enum cpy_field_kind {
+	CPY_FIELD_HELD,
+	CPY_FIELD_WEAK,
+	CPY_FIELD_NATIVE, /* no object, but the address of foreign memory */
+};
+
 struct cpy_field_rule {
 	const char *name;
 	uint16_t offset, from, to; /* versions as in cpy_layout */
-	bool weak;
+	enum cpy_field_kind kind;
 };
 
 /* A word of each instance that holds an object or NULL. */

@@ -158,7 +158,7 @@ static const struct cpy_field_rule context_fields[] = {
 static const struct cpy_field_rule contextvar_fields[] = {
 	{ .name = "name", .offset = 16 },
 	{ .name = "default", .offset = 24 },
-	{ .name = "var_cached", .offset = 32, .weak = true },
+	{ .name = "var_cached", .offset = 32, .kind = CPY_FIELD_WEAK },
 	{ 0 },
 };
 static const struct cpy_field_rule token_fields[] = {

@@ -131,6 +131,14 @@ static void add_members(struct python_reader *r, const struct cpy_raw_type *raw,
 	}
 }
 
+static uint16_t field_label(struct python_reader *r, const struct cpy_field_rule *f)
+{
+	if (f->kind == CPY_FIELD_NATIVE)
+		return LABEL_POSSIBLE;
+	return cpy_label(r->py, f->kind == CPY_FIELD_WEAK ? LABEL_WEAK : LABEL_FIELD,
+			 str_of(f->name));
+}
+
 /* What lies beyond the struct is none of its fields: a foreign type has the same name. */
 static void add_fields(struct python_reader *r, const struct cpy_type *t,
 		       const struct cpy_rules *rules, struct slots *s)
@@ -140,9 +148,7 @@ static void add_fields(struct python_reader *r, const struct cpy_type *t,
 	for (const struct cpy_field_rule *f = rules->fields; f && f->name; f++)
 		if (version >= f->from && (f->to == 0 || version < f->to) &&
 		    f->offset + sizeof(taddr) <= t->basicsize)
-			slots_add(s, f->offset,
-				  cpy_label(r->py, f->weak ? LABEL_WEAK : LABEL_FIELD,
-					    str_of(f->name)));
+			slots_add(s, f->offset, field_label(r, f));
 }
 
 static void follow_rules(struct cpy_type *t, const struct cpy_rules *rules,

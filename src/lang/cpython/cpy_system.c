@@ -2,12 +2,15 @@
 /*
  * C types of the standard library that stand for something of the system or of another
  * library: databases, compressors, hashes, sockets, folders (CPython 3.11, 3.13: the struct
- * named above each). What a foreign library keeps for them is a native block.
+ * named above each). What a foreign library keeps for them is a
+ * native block that one word of theirs leads to; others, such as where a compressor writes
+ * next, are stale between calls.
  */
 #include "lang/cpython/cpy_library_int.h"
 
 /* _sqlite/connection.h pysqlite_Connection */
 static const struct cpy_field_rule connection_fields[] = {
+	{ .name = "db", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "statement_cache", .offset = 64, .to = 0x30c },
 	{ .name = "cursors", .offset = 72, .to = 0x30c },
 	{ .name = "blobs", .offset = 80, .to = 0x30c },
@@ -61,12 +64,32 @@ static const struct cpy_field_rule row_fields[] = {
 
 /* _sqlite/blob.h pysqlite_Blob */
 static const struct cpy_field_rule blob_fields[] = {
+	{ .name = "blob", .offset = 24, .kind = CPY_FIELD_NATIVE },
 	{ .name = "connection", .offset = 16 },
+	{ 0 },
+};
+
+/* What begins with the address of its foreign half: statement.h, _hashopenssl.c, _ssl.c */
+static const struct cpy_field_rule handle_fields[] = {
+	{ .name = "handle", .offset = 16, .kind = CPY_FIELD_NATIVE },
+	{ 0 },
+};
+
+/* _bz2module.c BZ2Compressor */
+static const struct cpy_field_rule bz2_compressor_fields[] = {
+	{ .name = "state", .offset = 64, .kind = CPY_FIELD_NATIVE },
+	{ 0 },
+};
+
+/* _lzmamodule.c Compressor */
+static const struct cpy_field_rule lzma_compressor_fields[] = {
+	{ .name = "internal", .offset = 96, .kind = CPY_FIELD_NATIVE },
 	{ 0 },
 };
 
 /* zlibmodule.c compobject */
 static const struct cpy_field_rule zlib_fields[] = {
+	{ .name = "state", .offset = 72, .kind = CPY_FIELD_NATIVE },
 	{ .name = "unused_data", .offset = 128 },
 	{ .name = "unconsumed_tail", .offset = 136 },
 	{ .name = "zdict", .offset = 152 },
@@ -75,6 +98,7 @@ static const struct cpy_field_rule zlib_fields[] = {
 
 /* ZlibDecompressor, 3.12 */
 static const struct cpy_field_rule zlib_decompressor_fields[] = {
+	{ .name = "state", .offset = 72, .kind = CPY_FIELD_NATIVE },
 	{ .name = "zdict", .offset = 128 },
 	{ .name = "unused_data", .offset = 144 },
 	{ 0 },
@@ -82,12 +106,14 @@ static const struct cpy_field_rule zlib_decompressor_fields[] = {
 
 /* _bz2module.c BZ2Decompressor */
 static const struct cpy_field_rule bz2_fields[] = {
+	{ .name = "state", .offset = 64, .kind = CPY_FIELD_NATIVE },
 	{ .name = "unused_data", .offset = 104 },
 	{ 0 },
 };
 
 /* _lzmamodule.c Decompressor */
 static const struct cpy_field_rule lzma_fields[] = {
+	{ .name = "internal", .offset = 96, .kind = CPY_FIELD_NATIVE },
 	{ .name = "unused_data", .offset = 184 },
 	{ 0 },
 };
@@ -123,6 +149,8 @@ static void poll_read(struct python_reader *r, const struct cpy_type *t, taddr a
 
 /* posixmodule.c ScandirIterator: its path_t is at 16 */
 static const struct cpy_field_rule scandir_fields[] = {
+	{ .name = "dirp", .offset = 88, .to = 0x30d, .kind = CPY_FIELD_NATIVE },
+	{ .name = "dirp", .offset = 104, .from = 0x30d, .kind = CPY_FIELD_NATIVE },
 	{ .name = "path", .offset = 72, .to = 0x30d },
 	{ .name = "cleanup", .offset = 80, .to = 0x30d },
 	{ .name = "path", .offset = 88, .from = 0x30d },
@@ -155,12 +183,14 @@ static const struct cpy_field_rule ast_fields[] = {
 
 /* Python-tokenize.c tokenizeriterobject */
 static const struct cpy_field_rule tokenizer_fields[] = {
+	{ .name = "tok", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "last_line", .offset = 32, .from = 0x30d },
 	{ 0 },
 };
 
 /* _ssl.c PySSLContext */
 static const struct cpy_field_rule ssl_context_fields[] = {
+	{ .name = "ctx", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "set_sni_cb", .offset = 40 },
 	{ .name = "msg_cb", .offset = 64 },
 	{ .name = "keylog_filename", .offset = 72 },
@@ -171,6 +201,7 @@ static const struct cpy_field_rule ssl_context_fields[] = {
 
 /* PySSLSocket: its Socket is a weak reference */
 static const struct cpy_field_rule ssl_socket_fields[] = {
+	{ .name = "ssl", .offset = 24, .kind = CPY_FIELD_NATIVE },
 	{ .name = "Socket", .offset = 16 },
 	{ .name = "ctx", .offset = 32 },
 	{ .name = "owner", .offset = 48 },
@@ -184,6 +215,7 @@ static const struct cpy_field_rule ssl_socket_fields[] = {
 
 /* PySSLSession */
 static const struct cpy_field_rule ssl_session_fields[] = {
+	{ .name = "session", .offset = 16, .kind = CPY_FIELD_NATIVE },
 	{ .name = "ctx", .offset = 24 },
 	{ 0 },
 };
@@ -195,18 +227,22 @@ const struct cpy_rules cpy_system_rules[] = {
 	{ .name = "sqlite3.Cursor", .fields = cursor_fields },
 	{ .name = "sqlite3.Row", .fields = row_fields },
 	{ .name = "sqlite3.Blob", .fields = blob_fields },
-	{ .name = "sqlite3.Statement" },
+	{ .name = "sqlite3.Statement", .fields = handle_fields },
 	{ .name = "sqlite3.PrepareProtocol" },
 	{ .name = "zlib.Compress", .read = zlib_read, .fields = zlib_fields },
 	{ .name = "zlib.Decompress", .read = zlib_read, .fields = zlib_fields },
 	{ .name = "zlib._ZlibDecompressor", .fields = zlib_decompressor_fields },
-	{ .name = "_bz2.BZ2Compressor", .read = bz2_read },
+	{ .name = "_bz2.BZ2Compressor",
+	  .read = bz2_read,
+	  .fields = bz2_compressor_fields },
 	{ .name = "_bz2.BZ2Decompressor", .read = bz2_read, .fields = bz2_fields },
-	{ .name = "_lzma.LZMACompressor", .read = bz2_read },
+	{ .name = "_lzma.LZMACompressor",
+	  .read = bz2_read,
+	  .fields = lzma_compressor_fields },
 	{ .name = "_lzma.LZMADecompressor", .read = bz2_read, .fields = lzma_fields },
-	{ .name = "_hashlib.HASH" },
-	{ .name = "_hashlib.HASHXOF" },
-	{ .name = "_hashlib.HMAC" },
+	{ .name = "_hashlib.HASH", .fields = handle_fields },
+	{ .name = "_hashlib.HASHXOF", .fields = handle_fields },
+	{ .name = "_hashlib.HMAC", .fields = handle_fields },
 	{ .name = "_md5.md5" },
 	{ .name = "_sha1.sha1" },
 	{ .name = "_sha256.sha224" },
@@ -239,6 +275,6 @@ const struct cpy_rules cpy_system_rules[] = {
 	{ .name = "_ssl._SSLContext", .fields = ssl_context_fields },
 	{ .name = "_ssl._SSLSocket", .fields = ssl_socket_fields },
 	{ .name = "_ssl.SSLSession", .fields = ssl_session_fields },
-	{ .name = "_ssl.MemoryBIO" },
+	{ .name = "_ssl.MemoryBIO", .fields = handle_fields },
 	{ 0 },
 };
