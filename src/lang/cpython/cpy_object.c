@@ -28,6 +28,7 @@
  *   TypeVar and the like name (typevarobject.c)
  *   instances of types that the collector does not look at: all of it
  */
+#include "base/search.h"
 #include "lang/cpython/cpy_int.h"
 
 #include <stdlib.h>
@@ -36,6 +37,7 @@ enum {
 	BATCH = 64,
 	COUNT_CHECKED = 1 << 17,
 	COUNT_MAX = INT32_MAX,
+	POOLED_MAX = 512,         /* pycore_obmalloc.h SMALL_REQUEST_THRESHOLD */
 	STATIC_COUNT = 900000000, /* 3.11's _PyObject_IMMORTAL_REFCNT, less some */
 };
 
@@ -138,13 +140,28 @@ uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size)
 		       (mem_range_end(r->py->mem, at) - at) / size);
 }
 
+static bool is_in_pool(const struct python *py, taddr at)
+{
+	size_t i = py->npools ? search_strided(&py->pools->end, py->npools,
+					       sizeof(*py->pools), at)
+			      : 0;
+
+	return i < py->npools && py->pools[i].start <= at;
+}
+
+/* A damaged length must not have each of many objects read the rest of the heap. One more
+ * than a block of the largest size has: the object is seen not to fit. */
 uint64_t cpy_items(struct python_reader *r, const struct cpy_type *t, taddr at)
 {
-	int64_t n = (int64_t)cpy_word_or_0(r, at + CPY_SIZE);
+	int64_t word = (int64_t)cpy_word_or_0(r, at + CPY_SIZE);
+	uint64_t n, pooled = POOLED_MAX / (t->itemsize ? (uint64_t)t->itemsize : 1) + 1;
 
-	if (t->itemsize == 0 || n == INT64_MIN)
+	if (t->itemsize == 0 || word == INT64_MIN)
 		return 0;
-	return cpy_count(r, at, (uint64_t)(n < 0 ? -n : n), (uint64_t)t->itemsize);
+	n = (uint64_t)(word < 0 ? -word : word);
+	if (n > pooled && is_in_pool(r->py, at))
+		return pooled;
+	return cpy_count(r, at, n, (uint64_t)t->itemsize);
 }
 
 unsigned cpy_start_offset(struct python_reader *r, const struct cpy_type *t, taddr at)
