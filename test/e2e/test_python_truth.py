@@ -98,6 +98,7 @@ def made(objects):
     ("another size", lambda o: o.update({1: o[1]._replace(size=11)})),
     ("another refcount", lambda o: o.update({1: o[1]._replace(refcount=3)})),
     ("edge lost", lambda o: o[1].edges.pop()),
+    ("edge not even possible", lambda o: o[1].edges.pop()),
     ("not a referent", lambda o: o[1].edges.append((3, 2))),
     ("held too often", lambda o: o[3].edges.append((1, 2))),
     ("no object", lambda o: o[1].edges.append((4, 2))),

@@ -540,7 +540,10 @@ static inline void cpy_edge(const struct python_sink *sink, taddr to, uint16_t l
 /* The object at at + offset, if any, under this name. */
 void cpy_edge_field(struct python_reader *r, const struct python_sink *sink, taddr at,
 		    const char *name);
-/* The words of [at, at + size) as possible references. */
+/* Bytes of obmalloc's block that starts at `at`, if it holds no object; 0: there is none. */
+uint64_t cpy_raw_block(struct python_reader *r, taddr at);
+/* The words of [at, at + size) as possible references, and those of blocks without an
+ * object that they point to. */
 void cpy_scan(struct python_reader *r, const struct python_sink *sink, taddr at,
 	      uint64_t size);
 /* Bytes of the NUL-terminated string at `at`, at most `max`; false: a hole, or no end. */

@@ -108,6 +108,20 @@ static bool word_is_known(const struct cpy_type *t, uint64_t offset)
 	return false;
 }
 
+/* What C code keeps in a block of its own, arguments' defaults or a table of exceptions:
+ * the words of that block, if `at` is one's start. No further, lest all were everyone's. */
+static void scan_block(struct python_reader *r, taddr at, const struct python_sink *sink)
+{
+	uint64_t words[BATCH], n = cpy_raw_block(r, at) / 8;
+
+	assert(n <= BATCH);
+	if (n == 0 || !cpy_read(r, at, words, n * 8))
+		return;
+	for (uint64_t i = 0; i < n; i++)
+		if (cpy_may_be_address(words[i]))
+			cpy_edge(sink, words[i], LABEL_POSSIBLE);
+}
+
 /* The words of [at + from, at + to), but for those that are told otherwise. */
 static void scan_words(struct python_reader *r, const struct cpy_type *t, taddr at,
 		       uint64_t from, uint64_t to, const struct python_sink *sink)
@@ -119,10 +133,13 @@ static void scan_words(struct python_reader *r, const struct cpy_type *t, taddr 
 
 		if (n == 0 || !cpy_read(r, at + from, words, n * 8))
 			return;
-		for (size_t i = 0; i < n; i++, from += 8)
-			if (cpy_may_be_address(words[i]) &&
-			    !(t && word_is_known(t, from)))
-				cpy_edge(sink, words[i], LABEL_POSSIBLE);
+		for (size_t i = 0; i < n; i++, from += 8) {
+			if (!cpy_may_be_address(words[i]) ||
+			    (t && word_is_known(t, from)))
+				continue;
+			cpy_edge(sink, words[i], LABEL_POSSIBLE);
+			scan_block(r, words[i], sink);
+		}
 	}
 }
 

@@ -24,6 +24,7 @@
 enum {
 	POOL_MAX = 16 << 10,
 	COUNT_USUAL = 1 << 16,
+	RAW_MAX = 512, /* bytes of the largest block */
 	HEAD_MAX = 32, /* before an object, but for the debug hooks' words */
 };
 
@@ -118,12 +119,12 @@ static bool is_object(struct python_reader *r, const uint8_t *block, size_t size
 /* ---- a slab ---- */
 
 /* A head that is one of this arena's; its offsets then mean what they say. */
-static bool head_fits(const struct walk *w, const struct pool_head *h)
+static bool head_fits(const struct cpy_layout *l, const struct python_pool *arena,
+		      const struct pool_head *h)
 {
-	const struct cpy_layout *l = w->r->layout;
 	uint32_t size = (h->szidx + 1) * 16;
 
-	return h->count > 0 && h->szidx < 32 && h->arena == w->arena->index &&
+	return h->count > 0 && h->szidx < 32 && h->arena == arena->index &&
 	       h->maxnextoffset == l->obmalloc.pool_size - size &&
 	       h->nextoffset >= l->obmalloc.pool_head &&
 	       h->nextoffset <= l->obmalloc.pool_size &&
@@ -159,7 +160,7 @@ static void read_slab(struct walk *w, taddr at)
 	uint32_t once;
 
 	memcpy(&h, w->bytes, sizeof(h));
-	if (!head_fits(w, &h))
+	if (!head_fits(w->r->layout, w->arena, &h))
 		return;
 	s->start = at + sizeof(h);
 	s->block_size = (h.szidx + 1) * 16;
@@ -209,4 +210,40 @@ void python_read_pool(struct python_reader *r, size_t pool, python_slab_fn *fn,
 		if (load_slab(w, at))
 			read_slab(w, at);
 	free(w);
+}
+
+/* ---- one block ---- */
+
+static const struct python_pool *arena_of(const struct python *py, taddr at)
+{
+	size_t low = 0, high = py->npools; /* sorted: the last that starts by then */
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (py->pools[middle].start <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && at < py->pools[low - 1].fresh ? &py->pools[low - 1] : NULL;
+}
+
+uint64_t cpy_raw_block(struct python_reader *r, taddr at)
+{
+	const struct python_pool *arena = arena_of(r->py, at);
+	taddr slab = at - at % r->layout->obmalloc.pool_size;
+	uint8_t bytes[RAW_MAX], start_of;
+	struct pool_head h;
+	uint64_t offset = at - slab, size;
+
+	if (!arena || slab < arena->start || !cpy_read(r, slab, &h, sizeof(h)) ||
+	    !head_fits(r->layout, arena, &h) || offset < sizeof(h) ||
+	    offset >= h.nextoffset)
+		return 0;
+	size = (h.szidx + 1) * 16;
+	if ((offset - sizeof(h)) % size || !cpy_read(r, at, bytes, size) ||
+	    is_object(r, bytes, size, &start_of))
+		return 0;
+	return size;
 }
