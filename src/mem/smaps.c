@@ -86,27 +86,46 @@ void smaps_release(struct smaps *s)
 	*s = (struct smaps){ 0 };
 }
 
+/* What of an entry's memory can lie in `overlap` bytes is taken out of it. */
+static uint64_t take(uint64_t *left, uint64_t overlap)
+{
+	uint64_t taken = min_u64(*left, overlap);
+
+	*left -= taken;
+	return taken;
+}
+
+/*
+ * The target ran on before smaps was read, so that an entry may span several regions: a heap
+ * has grown into what was reserved for it. Each region takes no more than it can hold, the
+ * first one first, and no byte counts twice.
+ */
 void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown)
 {
+	struct smaps_entry left = { 0 };
 	size_t e = 0;
 
+	if (s->n > 0)
+		left = s->entries[0];
 	for (size_t i = 0; i < m->nregions; i++) {
 		struct mem_region *r = &m->regions[i];
 		bool seen = false;
 
 		r->rss = r->swap = 0;
-		while (e < s->n && s->entries[e].end <= r->start)
-			e++;
-		/* An entry that spans several regions counts for the first of them. */
-		for (; e < s->n && s->entries[e].start < r->end; e++) {
-			const struct smaps_entry *entry = &s->entries[e];
+		while (e < s->n && left.start < r->end) {
+			uint64_t start = max_u64(left.start, r->start);
+			uint64_t end = min_u64(left.end, r->end);
 
-			seen = true;
-			r->flags |= entry->flags;
-			r->rss += entry->rss;
-			r->swap += entry->swap;
-			if (entry->end > r->end)
+			if (start < end) {
+				seen = true;
+				r->flags |= left.flags;
+				r->rss += take(&left.rss, end - start);
+				r->swap += take(&left.swap, end - start);
+			}
+			if (left.end > r->end)
 				break;
+			if (++e < s->n)
+				left = s->entries[e];
 		}
 		if (!seen)
 			r->rss = unknown;
