@@ -205,21 +205,21 @@ static const struct cpy_field_rule methodcaller_fields[] = {
 	{ .name = "name", .offset = 16 },
 	{ .name = "args", .offset = 24 },
 	{ .name = "kwds", .offset = 32 },
-	{ .name = "vectorcall_kwnames", .offset = 48, .from = 0x30d },
 	{ 0 },
 };
 
-/* 3.13: borrowed pointers to its own args and values, once it was called. */
+/* 3.13: borrowed pointers to its own args and values, once it was called; until then the
+ * names of these were never written (_operator.c, methodcaller_new). */
 static void methodcaller_read(struct python_reader *r, const struct cpy_type *t, taddr at,
 			      const struct python_sink *sink)
 {
 	uint64_t n = cpy_word_or_0(r, cpy_word_or_0(r, at + 24) + CPY_SIZE);
 
-	if (t->native->basicsize > 40) {
-		n += cpy_word_or_0(r, cpy_word_or_0(r, at + 48) + CPY_SIZE);
-		cpy_array_part(r, sink, at + 40,
-			       (struct cpy_array){ &n, 8, "vectorcall_args" });
-	}
+	if (t->native->basicsize <= 40 || !cpy_word_or_0(r, at + 40))
+		return;
+	cpy_edge(sink, cpy_word_or_0(r, at + 48), cpy_field(r->py, "vectorcall_kwnames"));
+	n += cpy_word_or_0(r, cpy_word_or_0(r, at + 48) + CPY_SIZE);
+	cpy_array_part(r, sink, at + 40, (struct cpy_array){ &n, 8, "vectorcall_args" });
 }
 
 const struct cpy_rules cpy_collections_rules[] = {
