@@ -75,8 +75,9 @@ def test_files_and_freeze_mode_have_the_same_graph(holder, heapsift, tmp_path):
 @pytest.mark.parametrize("python", pythons("3.11", "3.13"))
 def test_the_interpreters_own_memory_is_called_so(start, python):
     """Its map of arenas is 256 and 128 KiB, its texts are one dict: known by layout."""
-    target = start(python_there(python), "-c", "import threading; threading.Thread(target=threading.Event()"
-                   ".wait, daemon=True).start(); print('ready', flush=True); input()")
+    target = start(python_there(python), "-c", "import threading; threading.Thread("
+                   "target=threading.Event().wait, daemon=True).start(); "
+                   "print('ready', flush=True); input()")
     text = graph_text(target.pid)
     graph = Graph(text)
     kinds = {kind for domain, kind in graph.nodes.values() if domain == "cpython"}
