@@ -9,6 +9,7 @@ import time
 from conftest import PYTHON, ROOT
 
 SNAPSHOTS = int(os.environ.get("TEST_SNAPSHOTS", "200"))
+SECONDS = 300  # fewer snapshots where even they take longer: the machine has much else to do
 
 
 def gap(target):
@@ -20,7 +21,10 @@ def gap(target):
 def test_snapshots_of_a_service_under_load(start, heapsift, record_property):
     target = start(PYTHON, ROOT / "test/fixture/python_service.py")
     late, usual, torn, restless = [], [], 0, 0
+    end = time.monotonic() + SECONDS
     for n in range(SNAPSHOTS):
+        if n >= 20 and time.monotonic() > end:
+            break
         gap(target)
         began = time.monotonic()
         answer = heapsift("top", target.pid, "--json").json()
@@ -36,7 +40,7 @@ def test_snapshots_of_a_service_under_load(start, heapsift, record_property):
         torn += bool(damages)
         assert all(f["where"] and f["text"] for f in damages), damages
         assert target.is_alive()
-    record_property("figures", f"{restless} of {SNAPSHOTS} not quiet, {torn} torn; longest gap "
+    record_property("figures", f"{restless} of {len(late)} not quiet, {torn} torn; longest gap "
                     f"{statistics.median(late):.1f} ms beside the pause, "
                     f"{statistics.median(usual):.1f} ms without a snapshot (medians)")
     # What a snapshot takes beside its pause is processor time and copies of pages that the
