@@ -39,6 +39,19 @@ def dump(pid, file):
     return time.monotonic() - began, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime
 
 
+def count_edges(file):
+    """From the contents of the snapshot (docs/SNAPSHOT.md)."""
+    with open(file, "rb") as f:
+        data = f.read()
+    at = int.from_bytes(data[-32:-24], "little") + 4
+    while True:
+        name = at + 4 + int.from_bytes(data[at:at + 4], "little")
+        rows, frames = data[name + 4:name + 12], data[name + 24:name + 28]
+        if data[at + 4:name] == b"edge_to.node":
+            return int.from_bytes(rows, "little")
+        at = name + 28 + 12 * int.from_bytes(frames, "little")
+
+
 def ours(file):
     target = load()
     try:
@@ -81,13 +94,14 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_TMP")) as folder:
     file = f"{folder}/load.hsift"
     seconds, peak, busy, nodes, objects, pause = ours(file)
     size = os.path.getsize(file)
-print(f"{PYTHON}, {objects:,} Python objects, {nodes:,} nodes")
+    edges = count_edges(file)
+print(f"{PYTHON}, {objects:,} Python objects, {nodes:,} nodes, {edges:,} edges")
 print(f"{'':44} {'heapsift':>10} {'':9} {'goal':>8}  beside: stands, adds")
 row("dump with retained sizes", seconds, "s", "1.0")
 row("  processor time of it", busy, "s")
 row("  the process stands", pause, "ms", "20")
-row("  peak memory for each object", peak / nodes, "B")
-row("  the file, for each object", size / nodes, "B")
+row("  peak memory for each node", peak / nodes, "B", f"{48 + 8 * edges / nodes:.1f}")
+row("  the file, for each node", size / nodes, "B")
 peers = peer_python()
 for name in PEERS if peers else ():
     cost = peer(peers, name)

@@ -16,3 +16,5 @@ printf '\n'
 peer_python=/usr/bin/python3 # apt's igraph is for the system's
 [ -x "$peer_python" ] || peer_python=python3
 "$peer_python" bench/bench_graph.py "$BUILD"
+printf '\n'
+BENCH_PYTHON=$peer_python python3 bench/bench_python.py "$BUILD"

@@ -209,9 +209,11 @@ bool objects_build(struct object_walk *w, struct model *m, struct err *e)
 	judge_objects(w, m);
 	claim_slabs(w);
 	number_rows(w, m);
-	build_columns(w, m);
 	build_labels(w, m);
 	build_parts(w, m);
+	build_columns(w, m);
+	build_large(w, m);
+	build_block_types(m);
 	if (w->edges) {
 		learn_modules(w);
 		build_edges(w, m);

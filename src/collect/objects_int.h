@@ -361,9 +361,12 @@ void judge_objects(struct object_walk *w, const struct model *m);
 /* Whose each slab block is: claims (objects_claim.c). May find more that are none. */
 void claim_slabs(struct object_walk *w);
 
-/* Steps of objects_build, in this order: objects' columns are there (objects_part.c) ... */
+/* Steps of objects_build, in this order: rows have addresses (objects_part.c) ... */
 void build_labels(struct object_walk *w, struct model *m);
 void build_parts(struct object_walk *w, struct model *m);
+/* ... the other columns are there ... */
+void build_large(struct object_walk *w, struct model *m);
+void build_block_types(struct model *m);
 /* ... and edges, if wanted (objects_edge.c, objects_root.c). */
 void learn_modules(struct object_walk *w);
 void build_edges(struct object_walk *w, struct model *m);

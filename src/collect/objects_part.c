@@ -8,6 +8,9 @@
  *                   inside of a block is embedded in what is not ours to tell
  *   whole pages in no block   a part that is a mapping of its own (mmap.mmap)
  *   elsewhere       a module's data: it is nobody's heap, and counts 0
+ *
+ * Parts come before the objects' other columns: what was kept of them is as much memory as
+ * the columns that are made then.
  */
 #include "collect/objects_int.h"
 
@@ -25,8 +28,7 @@ static struct large_row *large_row(struct object_walk *w, const struct model *m,
 	if (!map_find(&w->large_by_row, row, &i)) {
 		i = (uint32_t)w->nlarge++;
 		w->large = xrealloc(w->large, w->nlarge, sizeof(*w->large));
-		w->large[i] = (struct large_row){ row, m->objects.size[row],
-						  m->objects.footprint[row] };
+		w->large[i] = (struct large_row){ row, 0, m->objects.footprint[row] };
 		map_set(&w->large_by_row, row, i);
 	}
 	return &w->large[i];
@@ -54,7 +56,7 @@ static int by_row(const void *a, const void *b)
 	return (x->row > y->row) - (x->row < y->row);
 }
 
-static void build_large(struct object_walk *w, struct model *m)
+void build_large(struct object_walk *w, struct model *m)
 {
 	for (unsigned k = 0; k < w->nkeepers; k++)
 		for (size_t i = 0; i < w->keepers[k].nlarge; i++) {
@@ -71,7 +73,7 @@ static void build_large(struct object_walk *w, struct model *m)
 		uint32_t footprint = m->objects.footprint[l->row];
 
 		m->large.object[i] = l->row;
-		m->large.size[i] = l->size;
+		m->large.size[i] = l->size ? l->size : m->objects.size[l->row];
 		m->large.footprint[i] =
 			footprint == OBJECT_LARGE ? l->footprint : footprint;
 	}
@@ -125,7 +127,6 @@ static bool take_block(struct object_walk *w, struct model *m, size_t block, tad
 	    m->blocks.addr[block] != at)
 		return false;
 	m->blocks.owner[block] = row + 1;
-	m->blocks.type[block] = m->objects.type[row];
 	add_footprint(w, m, row, block_footprint(m, block));
 	return true;
 }
@@ -291,6 +292,16 @@ static void add_parts(struct object_walk *w, struct model *m,
 		add_part(w, m, &w->parts[others->places[other].what]);
 }
 
+void build_block_types(struct model *m)
+{
+	for (size_t b = 0; b < m->blocks.n; b++) {
+		uint32_t owner = m->blocks.owner[b];
+
+		if (owner != 0 && owner != BLOCK_IS_POOL)
+			m->blocks.type[b] = m->objects.type[owner - 1];
+	}
+}
+
 void build_parts(struct object_walk *w, struct model *m)
 {
 	struct other_parts others = { 0 };
@@ -301,7 +312,6 @@ void build_parts(struct object_walk *w, struct model *m)
 	list_other_parts(w, &others);
 	place_other_parts(w, m, &others);
 	add_parts(w, m, &others);
-	build_large(w, m);
 	free(others.places);
 	free(w->claims);
 	free(w->parts);
