@@ -153,8 +153,9 @@ uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size)
 {
 	if (n <= COUNT_CHECKED)
 		return n;
-	return min_u64(min_u64(n, COUNT_MAX),
-		       (mem_range_end(r->py->mem, at) - at) / size);
+	if (size >= sizeof(taddr)) /* of bytes and texts none is walked */
+		n = min_u64(n, COUNT_MAX);
+	return min_u64(n, (mem_range_end(r->py->mem, at) - at) / size);
 }
 
 static bool is_in_pool(const struct python *py, taddr at)
