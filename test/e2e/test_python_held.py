@@ -64,6 +64,20 @@ def test_a_forgotten_reference_is_held_by_nobody(held):
     assert [to for source, to, _ in graph.edges if source == objects["forgotten"]]
 
 
+def test_why_names_the_static_and_show_the_forgotten_reference(holder, heapsift):
+    objects = dict(line.rsplit(" ", 1) for line in holder.truth)
+
+    def asked(command, name):
+        return heapsift(command, holder.pid, objects[name], "--json").rows()
+
+    assert {"group": f"globals of {HOLDER}", "kind": "global", "name": "cached",
+            "certain": False} in [path["root"] for path in asked("why", "cached")]
+    assert f"global cached in {HOLDER}" in heapsift("why", holder.pid, objects["cached"]).out
+    assert [asked("show", name)[0]["unexplained"] for name in ("forgotten", "cached", "kept")] \
+        == [1, 0, 0]
+    assert asked("show", "forgotten")[0]["referrers"] == []
+
+
 def test_files_and_freeze_mode_have_the_same_graph(holder, heapsift, tmp_path):
     live = graph_text(holder.pid)
     assert live.count("\n") > 10000
