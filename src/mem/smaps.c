@@ -95,6 +95,19 @@ static uint64_t take(uint64_t *left, uint64_t overlap)
 	return taken;
 }
 
+/* What of an entry lies in r becomes r's. False: nothing does. */
+static bool share_entry(struct smaps_entry *left, struct mem_region *r)
+{
+	uint64_t start = max_u64(left->start, r->start), end = min_u64(left->end, r->end);
+
+	if (start >= end)
+		return false;
+	r->flags |= left->flags;
+	r->rss += take(&left->rss, end - start);
+	r->swap += take(&left->swap, end - start);
+	return true;
+}
+
 /*
  * The target ran on before smaps was read, so that an entry may span several regions: a heap
  * has grown into what was reserved for it. Each region takes no more than it can hold, the
@@ -113,15 +126,7 @@ void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown)
 
 		r->rss = r->swap = 0;
 		while (e < s->n && left.start < r->end) {
-			uint64_t start = max_u64(left.start, r->start);
-			uint64_t end = min_u64(left.end, r->end);
-
-			if (start < end) {
-				seen = true;
-				r->flags |= left.flags;
-				r->rss += take(&left.rss, end - start);
-				r->swap += take(&left.swap, end - start);
-			}
+			seen |= share_entry(&left, r);
 			if (left.end > r->end)
 				break;
 			if (++e < s->n)

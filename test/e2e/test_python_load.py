@@ -30,8 +30,9 @@ def test_snapshots_of_a_service_under_load(start, heapsift, record_property):
         answer = heapsift("top", target.pid, "--json").json()
         took = time.monotonic() - began
         late.append(gap(target) - answer["target"]["pause_ms"])
-        time.sleep(took)
-        usual.append(gap(target))
+        if n % 4 == 0:
+            time.sleep(took)
+            usual.append(gap(target))
         kinds = {row["kind"]: row["count"] for row in answer["rows"]}
         assert kinds["__main__.Order"] > 30_000 and kinds["dict"] > 30_000, n
         notes = [f for f in answer["findings"] if f["severity"] == "note"]

@@ -81,9 +81,14 @@ static void assert_value(taddr at, const char *value)
 }
 
 static const unsigned minors[] = { 11, 13 };
-#define EACH_VERSION(i) \
-	for (size_t i = 0; \
-	     i < countof(minors) && (fake_py_start(&fake, minors[i]), true); i++)
+static bool begin_version(size_t version)
+{
+	if (version >= countof(minors))
+		return false;
+	fake_py_start(&fake, minors[version]);
+	return true;
+}
+#define EACH_VERSION(i) for (size_t i = 0; begin_version(i); (i)++)
 
 /* ---- sound ones ---- */
 

@@ -231,6 +231,15 @@ static void torn_references_are_told(void **state)
 	world_free(py);
 }
 
+static uint64_t sum_of_footprints(const struct model *m)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < m->objects.n; i++)
+		sum += node_footprint(m, i);
+	return sum;
+}
+
 /* Each byte that malloc or obmalloc handed out to an object is counted once. */
 static void footprints_count_each_block_once(void **state)
 {
@@ -239,7 +248,6 @@ static void footprints_count_each_block_once(void **state)
 	struct python_slab *s;
 	struct fake_object *list, *big, *array, *other;
 	struct object_walk *w;
-	uint64_t sum = 0;
 	taddr embedded;
 	size_t big_block, items_block, free_block, shared_block, others_block;
 
@@ -284,9 +292,7 @@ static void footprints_count_each_block_once(void **state)
 	assert_int_equal(node_footprint(m, row_at(m, list->addr)), 5000000008 + 96 + 96);
 	assert_int_equal(node_size(m, row_at(m, list->addr)), 96);
 	assert_int_equal(node_footprint(m, row_at(m, other->addr)), 96 + 8192);
-	for (uint32_t i = 0; i < m->objects.n; i++)
-		sum += node_footprint(m, i);
-	assert_int_equal(sum, 4 * 96 + 1024 + 5000000008 + 64 + 8192);
+	assert_int_equal(sum_of_footprints(m), 4 * 96 + 1024 + 5000000008 + 64 + 8192);
 	for (size_t i = 1; i < m->parts.n; i++)
 		assert_true(m->parts.addr[i - 1] < m->parts.addr[i]);
 	assert_int_equal(m->parts.n, 4);

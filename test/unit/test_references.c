@@ -189,7 +189,7 @@ static void make_scan(struct scan *s, const uint64_t *words, uint32_t n, uint64_
 	rows->counts[ROW_A] = n;
 	rows->counts[ROW_O] = rows->counts[ROW_B] = 1;
 	*s = (struct scan){ .spans = &heap, .nspans = 1, .nsegments = 1, .nblocks = 5 };
-	s->segments = xcalloc(1, sizeof(*s->segments));
+	s->segments = xcalloc(1, sizeof(struct row_segment *));
 	s->segments[0] = rows;
 }
 

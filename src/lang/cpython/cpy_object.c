@@ -122,20 +122,26 @@ static void scan_block(struct python_reader *r, taddr at, const struct python_si
 			cpy_edge(sink, words[i], LABEL_POSSIBLE);
 }
 
-/* The words of [at + from, at + to), but for those that are told otherwise. */
-static void scan_words(struct python_reader *r, const struct cpy_type *t, taddr at,
-		       uint64_t from, uint64_t to, const struct python_sink *sink)
+struct body {
+	const struct cpy_type *type; /* NULL: no word of it is told otherwise */
+	taddr at;
+	uint64_t from, to; /* offsets */
+};
+
+/* The words of a body, but for those that are told otherwise. */
+static void scan_words(struct python_reader *r, const struct body *b,
+		       const struct python_sink *sink)
 {
-	uint64_t words[BATCH];
+	uint64_t words[BATCH], from = b->from;
 
-	while (from < to) {
-		size_t n = (size_t)min_u64((to - from) / 8, BATCH);
+	while (from < b->to) {
+		size_t n = (size_t)min_u64((b->to - from) / 8, BATCH);
 
-		if (n == 0 || !cpy_read(r, at + from, words, n * 8))
+		if (n == 0 || !cpy_read(r, b->at + from, words, n * 8))
 			return;
 		for (size_t i = 0; i < n; i++, from += 8) {
 			if (!cpy_may_be_address(words[i]) ||
-			    (t && word_is_known(t, from)))
+			    (b->type && word_is_known(b->type, from)))
 				continue;
 			cpy_edge(sink, words[i], LABEL_POSSIBLE);
 			scan_block(r, words[i], sink);
@@ -146,7 +152,7 @@ static void scan_words(struct python_reader *r, const struct cpy_type *t, taddr 
 void cpy_scan(struct python_reader *r, const struct python_sink *sink, taddr at,
 	      uint64_t size)
 {
-	scan_words(r, NULL, at, 0, size, sink);
+	scan_words(r, &(struct body){ NULL, at, 0, size }, sink);
 }
 
 uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size)
@@ -273,7 +279,8 @@ static void tell(struct python_reader *r, const struct cpy_type *t, taddr at,
 	for (uint32_t i = 0; i < t->nread; i++)
 		t->read[i](r, t, at, sink);
 	if (t->scan < t->native->basicsize)
-		scan_words(r, t, at, t->scan, t->native->basicsize, sink);
+		scan_words(r, &(struct body){ t, at, t->scan, t->native->basicsize },
+			   sink);
 	if (t->scans_items)
 		cpy_scan(r, sink, at + t->basicsize,
 			 cpy_items(r, t, at) * (uint64_t)t->itemsize);
