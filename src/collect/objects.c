@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-/* A reader has up to 4 MiB of the target's memory at hand. */
+/* A reader has up to 16 MiB of the target's memory at hand. */
 enum { KEEPERS_MAX = 16 };
 
 static const struct object_reader live_reader = {

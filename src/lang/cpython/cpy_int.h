@@ -265,7 +265,7 @@ static inline bool cpy_is_interned(const struct python *py, taddr dict)
 
 /* ---- a reader's eyes (cpy_memory.c) ---- */
 
-enum { CPY_LINE = 16 << 10, CPY_LINES = 256 };
+enum { CPY_LINE = 16 << 10, CPY_LINES = 1024 };
 
 /* Lines of the target, each in the one place that its address gives. */
 struct cpy_memory {

@@ -3,8 +3,8 @@
  * A reader's eyes. Objects refer to each other all over the heap, so a window that follows
  * addresses upward is of no use: this is a direct-mapped cache of lines, where a hit costs
  * a compare and a copy (cpy_hit in the header). Lines are small enough that a far jump is
- * not dear. 4 MiB are as fast as 64 MiB, on a heap in order and on one that was shuffled:
- * what an object owns is mostly near it, and what all refer to is read once.
+ * not dear. 16 MiB are as fast as 64 on a heap that was filled in order; a service that
+ * mixes its objects all day takes a third less time than with 4, and gains little more.
  *
  * A line's tag is its address, its state, and a bit for each of its four pages that is a
  * hole (from TAG_HOLES on). Pages that were never touched are not asked for.
