@@ -13,7 +13,6 @@
  */
 #include "collect/objects_int.h"
 
-#include "base/search.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,8 +243,16 @@ static size_t word_of(const struct slab_table *t, uint32_t id)
 
 static size_t slab_of_word(const struct slab_table *t, size_t word)
 {
-	size_t low = search_structs(t->slabs, t->nslabs, first_word, word);
+	size_t low = 0, high = t->nslabs;
 
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->slabs[middle].first_word <= word)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return low ? low - 1 : 0;
 }
 

@@ -153,7 +153,7 @@ python_layouts()
 {
 	local dir=$cache/trixie file files=()
 	for file in /usr/bin/python3.?? "$dir"/usr/bin/python3.?? \
-		"$pyenv"/versions/*/lib/libpython3.*.so.1.0; do
+		"$pyenv"/versions/3.{11,13}.*/lib/libpython3.*.so.1.0; do
 		[ -e "$file" ] || continue
 		if readelf -SW "$file" | grep -q '\.debug_info' ||
 			[ -e "$(debug_file "${file%/usr/bin/*}" "$file")" ]; then

@@ -166,9 +166,7 @@ uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size)
 
 static bool is_in_pool(const struct python *py, taddr at)
 {
-	size_t i = py->npools ? search_strided(&py->pools->end, py->npools,
-					       sizeof(*py->pools), at)
-			      : 0;
+	size_t i = search_structs(py->pools, py->npools, end, at);
 
 	return i < py->npools && py->pools[i].start <= at;
 }
