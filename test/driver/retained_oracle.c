@@ -131,5 +131,10 @@ int main(int argc, char **argv)
 		printf("%" PRIu64 " %" PRIu64 "\n", g.nodes[node].name,
 		       all - reached(&g, node, seen, todo));
 	}
+	free(seen);
+	free(todo);
+	free(line);
+	free(g.refs);
+	free(g.nodes);
 	return 0;
 }
