@@ -22,24 +22,12 @@ static const struct cpy_field_rule future_fields[] = {
 	{ 0 },
 };
 
-/* TaskObj */
+/* TaskObj, behind what is a FutureObj's */
 static const struct cpy_field_rule task_fields[] = {
-	{ .name = "loop", .offset = 16 },
-	{ .name = "callback0", .offset = 24 },
-	{ .name = "context0", .offset = 32 },
-	{ .name = "callbacks", .offset = 40 },
-	{ .name = "exception", .offset = 48 },
-	{ .name = "exception_tb", .offset = 56 },
-	{ .name = "result", .offset = 64 },
-	{ .name = "source_traceback", .offset = 72 },
-	{ .name = "cancel_message", .offset = 80 },
-	{ .name = "__dict__", .offset = 104, .to = 0x30d },
-	{ .name = "cancelled_exc", .offset = 120, .to = 0x30d },
 	{ .name = "fut_waiter", .offset = 128, .to = 0x30d },
 	{ .name = "coro", .offset = 136, .to = 0x30d },
 	{ .name = "name", .offset = 144, .to = 0x30d },
 	{ .name = "context", .offset = 152, .to = 0x30d },
-	{ .name = "cancelled_exc", .offset = 88, .from = 0x30d },
 	{ .name = "fut_waiter", .offset = 112, .from = 0x30d },
 	{ .name = "coro", .offset = 120, .from = 0x30d },
 	{ .name = "name", .offset = 128, .from = 0x30d },
