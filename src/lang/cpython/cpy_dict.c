@@ -150,26 +150,9 @@ static bool dict_load(struct python_reader *r, taddr at, struct dict *d)
 	return true;
 }
 
-static void interned_edges(struct python_reader *r, const struct cpy_keys *k,
-			   const struct python_sink *sink)
-{
-	struct entry entries[BATCH];
-	uint64_t at = 0;
-	size_t n;
-
-	while ((n = entries_read(r, k, &at, entries)) > 0)
-		for (size_t i = 0; i < n; i++) {
-			if (!entries[i].value)
-				continue;
-			cpy_edge(sink, entries[i].key,
-				 cpy_is_immortal(r, entries[i].key) ? LABEL_KEY
-								    : LABEL_WEAK);
-			cpy_edge(sink, entries[i].value, LABEL_WEAK);
-		}
-}
-
+/* The dict of interned texts owns but the immortal ones, and no value. */
 static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
-			   const struct python_sink *sink)
+			   bool is_interned, const struct python_sink *sink)
 {
 	struct entry entries[BATCH];
 	uint64_t at = 0;
@@ -177,10 +160,14 @@ static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
 
 	while ((n = entries_read(r, k, &at, entries)) > 0)
 		for (size_t i = 0; i < n; i++) {
+			bool is_weak;
+
 			if (!entries[i].value)
 				continue;
-			cpy_edge(sink, entries[i].key, LABEL_KEY);
-			cpy_edge(sink, entries[i].value, LABEL_VALUE);
+			is_weak = is_interned && !cpy_is_immortal(r, entries[i].key);
+			cpy_edge(sink, entries[i].key, is_weak ? LABEL_WEAK : LABEL_KEY);
+			cpy_edge(sink, entries[i].value,
+				 is_interned ? LABEL_WEAK : LABEL_VALUE);
 		}
 }
 
@@ -193,8 +180,7 @@ static void dict_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	if (!dict_load(r, at, &d))
 		return;
 	if (!d.values)
-		(cpy_is_interned(r->py, at) ? interned_edges : combined_edges)(r, &d.keys,
-									       sink);
+		combined_edges(r, &d.keys, cpy_is_interned(r->py, at), sink);
 	else if (!d.is_embedded)
 		cpy_values_edges(r, &d.keys, d.array, sink);
 	if (d.values && !d.is_embedded)
