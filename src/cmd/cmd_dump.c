@@ -36,9 +36,9 @@ static bool is_stdout(const struct dump_args *a)
 	return a->output[0] == '-' && a->output[1] == 0;
 }
 
-static struct snap_options snap_options_of(const struct dump_args *a)
+static struct new_file_options output_of(const struct dump_args *a)
 {
-	return (struct snap_options){
+	return (struct new_file_options){
 		.path = is_stdout(a) ? NULL : a->output,
 		.fd = STDOUT_FILENO,
 		.force = a->force,
@@ -48,7 +48,7 @@ static struct snap_options snap_options_of(const struct dump_args *a)
 static bool dump_check(const void *args, struct err *e)
 {
 	const struct dump_args *a = args;
-	struct snap_options o;
+	struct new_file_options o;
 
 	if (!a->output)
 		return fail(e, ERR_USAGE,
@@ -58,8 +58,8 @@ static bool dump_check(const void *args, struct err *e)
 		return !isatty(STDOUT_FILENO) ||
 		       fail(e, ERR_USAGE,
 			    "dump: will not write a snapshot to a terminal");
-	o = snap_options_of(a);
-	return snap_may_write(&o, e);
+	o = output_of(a);
+	return new_file_may_be(&o, e);
 }
 
 /* "wrote orders.hsift: 1.2 MiB, 312,408 blocks" and what stands below every answer. */
@@ -123,7 +123,7 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct dump_args *a = args;
-	const struct snap_options o = snap_options_of(a);
+	const struct new_file_options o = output_of(a);
 	const struct collect_options needs = { .previews = !a->no_values,
 					       .values = !a->no_values,
 					       .edges = true };
@@ -155,7 +155,7 @@ const struct command cmd_dump = {
 		"as their type.",
 	.example = "dump 1234 -o before.hsift --label 'before the load test'",
 	.example_text = "then: heapsift top before.hsift",
-	.flags = COMMAND_LIVE,
+	.flags = COMMAND_TARGET,
 	.args = dump_args,
 	.nargs = countof(dump_args),
 	.opts = dump_opts,

@@ -6,34 +6,28 @@
 #ifndef SNAP_SNAP_H
 #define SNAP_SNAP_H
 
-#include "base/err.h"
+#include "base/new_file.h"
 #include "model/model.h"
-
-struct snap_options {
-	const char *path; /* where to; NULL: stream to fd, which stays the caller's */
-	int fd;
-	bool force; /* replace an existing file */
-};
-
-/* Can a snapshot be written there, as far as can be said before the target is touched? An
- * existing file without force is a usage error. */
-must_check bool snap_may_write(const struct snap_options *o, struct err *e);
 
 /* False: nothing new is there under the asked name, and no temporary file is left, not
  * even when we are killed (on file systems with O_TMPFILE). */
-must_check bool snap_write(const struct model *m, const struct snap_options *o,
+must_check bool snap_write(const struct model *m, const struct new_file_options *o,
 			   struct err *e);
 
 /*
  * The same in steps: what is written of a model can be given back before the rest is made.
  *
- *	snap_begin, snap_write_known, snap_write_derived, snap_commit; snap_end always
+ *	snap_begin, snap_write_memory any number of times, snap_write_known,
+ *	snap_write_derived, snap_commit; snap_end always
  *
  * known is all but what analysis/ derives, and all texts are with it. o outlives the writer.
  */
 struct snap_writer;
-must_check bool snap_begin(const struct snap_options *o, struct snap_writer **out,
+must_check bool snap_begin(const struct new_file_options *o, struct snap_writer **out,
 			   struct err *e);
+/* The next bytes of the ranges in the model's table `memory`. */
+must_check bool snap_write_memory(struct snap_writer *w, const void *bytes, size_t n,
+				  struct err *e);
 must_check bool snap_write_known(struct snap_writer *w, const struct model *m,
 				 struct err *e);
 must_check bool snap_write_derived(struct snap_writer *w, const struct model *m,
@@ -44,6 +38,8 @@ void snap_end(struct snap_writer *w);
 /* A model that holds what was written; no index in it leads out of its table, whatever
  * the file says. False: *e names what is wrong with it. */
 must_check bool snap_read(const char *path, struct model **out, struct err *e);
+/* The same of an open file, `name` for messages; takes fd over in any case. */
+must_check bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e);
 
 /* By the first bytes of a file (eight are enough). */
 bool snap_is_snapshot(const void *first_bytes, size_t n);

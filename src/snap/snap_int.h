@@ -57,26 +57,6 @@ void values_encode(const struct values *v, const uint8_t *plain, uint8_t *encode
 void values_decode(const struct values *v, const uint8_t *encoded, uint8_t *plain,
 		   uint8_t *scratch);
 
-/* ---- where a snapshot is written (snap_output.c) ---- */
-
-struct snap_output {
-	const struct snap_options *o;
-	const char *name; /* for messages */
-	int fd;
-	bool is_unnamed; /* O_TMPFILE: gone with its descriptor */
-	struct buf temp; /* name of the temporary file, empty: there is none */
-	uint64_t written;
-};
-
-must_check bool output_open(struct snap_output *out, const struct snap_options *o,
-			    struct err *e);
-must_check bool output_write(struct snap_output *out, const void *bytes, size_t n,
-			     struct err *e);
-/* Puts the file under its name. */
-must_check bool output_commit(struct snap_output *out, struct err *e);
-/* Removes what was not committed. */
-void output_close(struct snap_output *out);
-
 /* ---- what a model must hold to be safe to read (snap_check.c) ---- */
 
 /* False: an index leads nowhere, an order is broken; *e says where. */

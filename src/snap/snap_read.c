@@ -474,11 +474,10 @@ static bool adopt_strings(struct reader *r, struct err *e)
 
 /* ---- all of it ---- */
 
-static bool open_file(struct reader *r, const char *path, struct err *e)
+static bool take_file(struct reader *r, struct err *e)
 {
 	struct stat st;
 
-	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (r->fd < 0 || fstat(r->fd, &st) < 0)
 		return fail(e, ERR_FILE, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
@@ -504,13 +503,13 @@ static void reader_release(struct reader *r)
 	autoclose_fd(&r->fd);
 }
 
-bool snap_read(const char *path, struct model **out, struct err *e)
+bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e)
 {
-	struct reader r = { .fd = -1 };
+	struct reader r = { .fd = fd };
 	bool ok;
 
 	make_slots(&r);
-	ok = open_file(&r, path, e) && load_contents(&r, e) && read_sections(&r, e) &&
+	ok = take_file(&r, e) && load_contents(&r, e) && read_sections(&r, e) &&
 	     make_room(&r, e) && read_frames(&r, e) && adopt_strings(&r, e) &&
 	     snap_check_model(r.model, e);
 	if (ok) {
@@ -518,7 +517,12 @@ bool snap_read(const char *path, struct model **out, struct err *e)
 		r.model = NULL;
 	}
 	reader_release(&r);
-	return ok || err_within(e, "cannot read '%s'", path);
+	return ok || err_within(e, "cannot read '%s'", name);
+}
+
+bool snap_read(const char *path, struct model **out, struct err *e)
+{
+	return snap_read_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, out, e);
 }
 
 bool snap_is_snapshot(const void *first_bytes, size_t n)

@@ -43,7 +43,7 @@ struct frame {
 };
 
 struct snap_writer {
-	struct snap_output out;
+	struct new_file out;
 	struct section *sections;  /* in the order of the file; there is room for all */
 	size_t nsections, written; /* written: so many are in the file */
 	struct frame *frames;      /* of all sections */
@@ -203,7 +203,7 @@ static bool write_batch(struct snap_writer *w, size_t n, struct err *e)
 
 		if (i == s->first_frame)
 			s->offset = w->out.written;
-		ok = ok && output_write(&w->out, f->stored, f->size, e);
+		ok = ok && new_file_write(&w->out, f->stored, f->size, e);
 		free(f->stored);
 		f->stored = NULL;
 	}
@@ -280,7 +280,7 @@ static bool write_contents(struct snap_writer *w, struct err *e)
 	add_int(b, length, 8);
 	add_int(b, XXH64(b->s, b->n, 0), 8);
 	buf_add(b, snap_end_magic, MAGIC_BYTES);
-	return output_write(&w->out, b->s + HEADER_BYTES, b->n - HEADER_BYTES, e);
+	return new_file_write(&w->out, b->s + HEADER_BYTES, b->n - HEADER_BYTES, e);
 }
 
 /* ---- all of it ---- */
@@ -301,17 +301,25 @@ static void make_workers(struct snap_writer *w)
 	}
 }
 
-bool snap_begin(const struct snap_options *o, struct snap_writer **out, struct err *e)
+bool snap_begin(const struct new_file_options *o, struct snap_writer **out, struct err *e)
 {
 	struct snap_writer *w = xcalloc(1, sizeof(*w));
 
 	*out = w;
-	if (!output_open(&w->out, o, e))
+	if (!new_file_open(&w->out, o, e))
 		return false;
 	make_workers(w);
 	make_room_for_sections(w);
 	header_make(&w->contents);
-	return output_write(&w->out, w->contents.s, w->contents.n, e);
+	return new_file_write(&w->out, w->contents.s, w->contents.n, e);
+}
+
+bool snap_write_memory(struct snap_writer *w, const void *bytes, size_t n, struct err *e)
+{
+	(void)w;
+	(void)bytes;
+	(void)n;
+	return fail(e, ERR_FILE, "memory cannot be kept yet");
 }
 
 bool snap_write_known(struct snap_writer *w, const struct model *m, struct err *e)
@@ -329,7 +337,7 @@ bool snap_write_derived(struct snap_writer *w, const struct model *m, struct err
 
 bool snap_commit(struct snap_writer *w, struct err *e)
 {
-	return write_contents(w, e) && output_commit(&w->out, e);
+	return write_contents(w, e) && new_file_commit(&w->out, e);
 }
 
 void snap_end(struct snap_writer *w)
@@ -343,11 +351,11 @@ void snap_end(struct snap_writer *w)
 	free(w->sections);
 	free(w->frames);
 	buf_release(&w->contents);
-	output_close(&w->out);
+	new_file_close(&w->out);
 	free(w);
 }
 
-bool snap_write(const struct model *m, const struct snap_options *o, struct err *e)
+bool snap_write(const struct model *m, const struct new_file_options *o, struct err *e)
 {
 	struct snap_writer *w;
 	bool ok = snap_begin(o, &w, e) && snap_write_known(w, m, e) &&

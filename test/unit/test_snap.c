@@ -25,7 +25,7 @@ static void assert_models_equal(const struct model *a, const struct model *b)
 
 static void write_to(const struct model *m, const char *path)
 {
-	struct snap_options o = { .path = path, .force = true };
+	struct new_file_options o = { .path = path, .force = true };
 	struct err e = { 0 };
 
 	if (!snap_write(m, &o, &e))
@@ -57,7 +57,7 @@ static void a_model_comes_back(void **state)
 static void it_streams_into_a_pipe(void **state)
 {
 	struct model *m = model_make(100000), *back;
-	struct snap_options o = { 0 };
+	struct new_file_options o = { 0 };
 	struct err e;
 	FILE *cat = popen("cat > piped", "w");
 

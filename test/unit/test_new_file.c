@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing a snapshot leaves a whole file under the name asked for, or none. */
+/* Writing leaves a whole file under the name asked for, or none. */
 #include "snap_models.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +13,14 @@
 
 static void what_exists_is_not_replaced(void **state)
 {
-	struct snap_options o = { .path = "a.hsift" };
+	struct new_file_options o = { .path = "a.hsift" };
 	struct model *m = model_make(10), *back;
 	struct err e;
 
 	(void)state;
-	assert_true(snap_may_write(&o, &e));
+	assert_true(new_file_may_be(&o, &e));
 	assert_true(snap_write(m, &o, &e));
-	assert_false(snap_may_write(&o, &e));
+	assert_false(new_file_may_be(&o, &e));
 	assert_int_equal(e.kind, ERR_USAGE);
 	assert_false(snap_write(m, &o, &e));
 	assert_int_equal(e.kind, ERR_USAGE);
@@ -37,16 +37,16 @@ static void what_exists_is_not_replaced(void **state)
 
 static void what_cannot_be_written_is_said(void **state)
 {
-	struct snap_options o = { .path = "/proc/nowhere/a.hsift" };
+	struct new_file_options o = { .path = "/proc/nowhere/a.hsift" };
 	struct model *m = model_make(10);
 	struct err e;
 
 	(void)state;
-	assert_false(snap_may_write(&o, &e));
+	assert_false(new_file_may_be(&o, &e));
 	assert_int_equal(e.kind, ERR_FILE);
 	assert_false(snap_write(m, &o, &e));
 	o.path = ".";
-	assert_false(snap_may_write(&o, &e));
+	assert_false(new_file_may_be(&o, &e));
 	assert_int_equal(e.kind, ERR_USAGE);
 	o.path = "/dev/full"; /* a device is written to, not replaced */
 	assert_false(snap_write(m, &o, &e));
@@ -61,7 +61,7 @@ static void what_cannot_be_written_is_said(void **state)
 static void a_full_disk_leaves_nothing(void **state)
 {
 	struct model *m = model_make(1000000);
-	struct snap_options o = { .path = "small/a.hsift" };
+	struct new_file_options o = { .path = "small/a.hsift" };
 	struct err e = { 0 };
 
 	(void)state;
@@ -85,7 +85,7 @@ static void a_full_disk_leaves_nothing(void **state)
 static void killed_writers_leave_nothing(void **state)
 {
 	struct model *m = model_make(300000);
-	struct snap_options o = { .path = "a.hsift" };
+	struct new_file_options o = { .path = "a.hsift" };
 	unsigned killed = 0;
 	struct err e;
 
@@ -136,7 +136,7 @@ static void forbid_tmpfile(void)
 /* In a process of its own: 0 if all is well, else which step was not. */
 static int steps_without_tmpfile(const struct model *m, const char *path)
 {
-	struct snap_options o = { .path = path };
+	struct new_file_options o = { .path = path };
 	struct model *back;
 	struct err e;
 

@@ -7,7 +7,7 @@
  *
  * What exists and is no regular file (/dev/null, a FIFO) is written to, never replaced.
  */
-#include "snap/snap_int.h"
+#include "base/new_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static bool refuse_existing(const char *path, struct err *e)
 	return fail(e, ERR_USAGE, "'%s' exists; --force replaces it", path);
 }
 
-bool snap_may_write(const struct snap_options *o, struct err *e)
+bool new_file_may_be(const struct new_file_options *o, struct err *e)
 {
 	struct buf folder;
 	struct stat st;
@@ -61,7 +61,7 @@ bool snap_may_write(const struct snap_options *o, struct err *e)
 	return ok;
 }
 
-static bool open_unnamed(struct snap_output *out)
+static bool open_unnamed(struct new_file *out)
 {
 	struct buf folder = folder_of(out->o->path);
 
@@ -72,7 +72,7 @@ static bool open_unnamed(struct snap_output *out)
 }
 
 /* A name beside the asked one that nobody has. */
-static void name_temporary(struct snap_output *out)
+static void name_temporary(struct new_file *out)
 {
 	const char *path = out->o->path, *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -81,7 +81,7 @@ static void name_temporary(struct snap_output *out)
 	buf_printf(&out->temp, "%.*s.%.200s.XXXXXX", (int)(base - path), path, base);
 }
 
-static bool open_named(struct snap_output *out)
+static bool open_named(struct new_file *out)
 {
 	name_temporary(out);
 	out->fd = mkostemp(out->temp.s, O_CLOEXEC); /* O_EXCL, 0600 */
@@ -98,23 +98,23 @@ static bool path_is_special(const char *path)
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-bool output_open(struct snap_output *out, const struct snap_options *o, struct err *e)
+bool new_file_open(struct new_file *out, const struct new_file_options *o, struct err *e)
 {
-	*out = (struct snap_output){ .o = o, .fd = o->fd, .name = "standard output" };
+	*out = (struct new_file){ .o = o, .fd = o->fd, .name = "standard output" };
 	if (!o->path)
 		return true;
 	out->name = o->path;
 	out->fd = -1;
-	if (!snap_may_write(o, e))
+	if (!new_file_may_be(o, e))
 		return false;
 	if (path_is_special(o->path))
 		out->fd = open(o->path, O_WRONLY | O_CLOEXEC);
-	else if (!open_unnamed(out))
-		(void)open_named(out);
+	else
+		out->has_holes = open_unnamed(out) || open_named(out);
 	return out->fd >= 0 || cannot_write(o->path, e);
 }
 
-bool output_write(struct snap_output *out, const void *bytes, size_t n, struct err *e)
+bool new_file_write(struct new_file *out, const void *bytes, size_t n, struct err *e)
 {
 	const char *at = bytes;
 
@@ -131,8 +131,28 @@ bool output_write(struct snap_output *out, const void *bytes, size_t n, struct e
 	return true;
 }
 
+bool new_file_skip(struct new_file *out, uint64_t n, struct err *e)
+{
+	static const uint8_t zeroes[64 << 10];
+
+	if (out->has_holes) {
+		if (lseek(out->fd, (off_t)n, SEEK_CUR) < 0)
+			return cannot_write(out->name, e);
+		out->written += n;
+		return true;
+	}
+	while (n > 0) {
+		size_t take = (size_t)min_u64(n, sizeof(zeroes));
+
+		if (!new_file_write(out, zeroes, take, e))
+			return false;
+		n -= take;
+	}
+	return true;
+}
+
 /* Gives the unnamed file a name; false with EEXIST if it is taken. */
-static bool link_unnamed(const struct snap_output *out, const char *name)
+static bool link_unnamed(const struct new_file *out, const char *name)
 {
 	char self[64];
 
@@ -141,7 +161,7 @@ static bool link_unnamed(const struct snap_output *out, const char *name)
 }
 
 /* A rename needs a name to start from: the one window in which a kill leaves a file. */
-static bool name_unnamed(struct snap_output *out)
+static bool name_unnamed(struct new_file *out)
 {
 	for (unsigned tries = 0; tries < 100; tries++) {
 		name_temporary(out);
@@ -157,7 +177,7 @@ static bool name_unnamed(struct snap_output *out)
 }
 
 /* Under a name that must be free; false with errno. */
-static bool place_new(struct snap_output *out)
+static bool place_new(struct new_file *out)
 {
 	const char *path = out->o->path;
 
@@ -171,7 +191,7 @@ static bool place_new(struct snap_output *out)
 	return rename(out->temp.s, path) == 0;
 }
 
-static bool place_over(struct snap_output *out)
+static bool place_over(struct new_file *out)
 {
 	if (out->is_unnamed && !name_unnamed(out))
 		return false;
@@ -192,11 +212,13 @@ static void sync_folder(const char *path)
 	buf_release(&folder);
 }
 
-bool output_commit(struct snap_output *out, struct err *e)
+bool new_file_commit(struct new_file *out, struct err *e)
 {
 	if (!out->o->path || (!out->is_unnamed && out->temp.n == 0))
 		return true;
-	if (fsync(out->fd) < 0)
+	/* A hole at the end has moved nothing but the place to write at. */
+	if ((out->has_holes && ftruncate(out->fd, (off_t)out->written) < 0) ||
+	    fsync(out->fd) < 0)
 		return cannot_write(out->name, e);
 	if (!(out->o->force ? place_over(out) : place_new(out)))
 		return errno == EEXIST ? refuse_existing(out->name, e)
@@ -205,7 +227,7 @@ bool output_commit(struct snap_output *out, struct err *e)
 	return true;
 }
 
-void output_close(struct snap_output *out)
+void new_file_close(struct new_file *out)
 {
 	if (out->temp.n > 0)
 		(void)unlink(out->temp.s);
