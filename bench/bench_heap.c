@@ -69,7 +69,7 @@ static struct heap_places *locate(pid_t pid, struct model *m)
 		fprintf(stderr, "bench_heap: %s\n", e.text);
 		return NULL;
 	}
-	module_set_build(mem, "", &modules);
+	module_set_build(mem, &(struct module_files){ .root = "" }, &modules);
 	places = heap_locate(mem, &modules, m);
 	module_set_release(&modules);
 	mem_close(mem);

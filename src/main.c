@@ -7,10 +7,10 @@
 int main(int argc, char **argv)
 {
 	static const struct command *const commands[] = {
-		&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects,
-		&cmd_tree,       &cmd_show,     &cmd_why,     &cmd_blocks,
-		&cmd_check,      &cmd_hexdump,  &cmd_dump,    &cmd_help,
-		&cmd_completion, &cmd_complete, &cmd_version, NULL,
+		&cmd_overview, &cmd_summary, &cmd_top,    &cmd_objects,    &cmd_tree,
+		&cmd_show,     &cmd_why,     &cmd_blocks, &cmd_check,      &cmd_hexdump,
+		&cmd_dump,     &cmd_core,    &cmd_help,   &cmd_completion, &cmd_complete,
+		&cmd_version,  NULL,
 	};
 
 	/* Said, it stays there: what is large goes back when it is freed, and grows in place

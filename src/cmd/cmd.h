@@ -19,8 +19,10 @@ enum command_flag {
 	COMMAND_LIMIT = 2,   /* takes -n */
 	COMMAND_SORT = 4,    /* takes --sort */
 	COMMAND_ROWS = COMMAND_LIMIT | COMMAND_SORT,
-	COMMAND_LIVE = 8, /* takes --mode */
+	COMMAND_LIVE = 8, /* takes --mode, --mem-limit, --time-limit */
 	COMMAND_HIDDEN = 16,
+	COMMAND_CORES = 64, /* takes --exe, --sysroot, --debug-dir */
+	COMMAND_TARGET = COMMAND_LIVE | COMMAND_CORES,
 	COMMAND_SAME_LIMIT = 32, /* its limit holds in JSON and CSV, too */
 };
 
@@ -58,8 +60,11 @@ struct shared_args {
 	bool json, csv, exact, strict;
 	uint64_t limit;
 	const char *sort;
-	int mode;           /* enum snapshot_mode */
-	uint64_t max_child; /* seconds; 0: the default */
+	int mode;            /* enum snapshot_mode */
+	uint64_t max_child;  /* seconds; 0: the default */
+	uint64_t mem_limit;  /* bytes; 0: what the machine can spare */
+	uint64_t time_limit; /* seconds; 0: none */
+	const char *exe, *sysroot, *debug_dir;
 };
 
 struct context {
@@ -92,7 +97,7 @@ void context_report(struct context *cx, struct report *r, struct sink *out);
 const struct command *command_find(const struct command *const *commands,
 				   const char *name);
 /* The option groups that a command takes, its own first; how many. */
-enum { COMMAND_GROUPS_MAX = 4 };
+enum { COMMAND_GROUPS_MAX = 6 };
 size_t command_opt_groups(const struct command *c, void *own, struct shared_args *shared,
 			  struct opt_group groups[COMMAND_GROUPS_MAX]);
 /* "TARGET ADDR [LEN]" */
@@ -103,6 +108,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv);
 
 extern const struct command cmd_overview, cmd_summary, cmd_top, cmd_objects, cmd_tree;
 extern const struct command cmd_show, cmd_why, cmd_blocks, cmd_hexdump, cmd_check;
-extern const struct command cmd_dump, cmd_help, cmd_version, cmd_completion, cmd_complete;
+extern const struct command cmd_dump, cmd_core, cmd_help, cmd_version, cmd_completion,
+	cmd_complete;
 
 #endif

@@ -239,7 +239,7 @@ const struct command cmd_blocks = {
 		"them as they lie in memory.",
 	.example = "blocks 1234 --free --csv",
 	.example_text = "every free block, for a spreadsheet",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = blocks_args,
 	.nargs = countof(blocks_args),
 	.opts = blocks_opts,

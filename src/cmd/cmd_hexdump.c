@@ -257,7 +257,7 @@ const struct command cmd_hexdump = {
 		"file does not hold its memory.",
 	.example = "hexdump 1234 0x55d0c3f0a2b0 64",
 	.example_text = "the start of a block that 'heapsift blocks' showed",
-	.flags = COMMAND_FORMATS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_TARGET,
 	.args = hexdump_args,
 	.nargs = countof(hexdump_args),
 	.args_size = sizeof(struct hexdump_args),

@@ -214,7 +214,7 @@ const struct command cmd_objects = {
 		"retains its items; they are not to be added up.",
 	.example = "objects 1234 --type 'app.*' -n 50",
 	.example_text = "the objects of one's own classes that hold most",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = objects_args,
 	.nargs = countof(objects_args),
 	.opts = objects_opts,

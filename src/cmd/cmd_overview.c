@@ -581,7 +581,7 @@ const struct command cmd_overview = {
 		"heapsift TARGET without a command says this.",
 	.example = "overview 1234",
 	.example_text = "or shorter: heapsift 1234",
-	.flags = COMMAND_FORMATS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_TARGET,
 	.args = overview_args,
 	.nargs = countof(overview_args),
 	.args_size = sizeof(struct overview_args),

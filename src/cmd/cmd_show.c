@@ -614,7 +614,7 @@ const struct command cmd_show = {
 		"code is 1.",
 	.example = "show 1234 0x7f3a5c0421c0",
 	.example_text = "an object that 'heapsift objects' showed",
-	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_TARGET,
 	.args = show_args,
 	.nargs = countof(show_args),
 	.args_size = sizeof(struct show_args),

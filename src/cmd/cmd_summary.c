@@ -108,7 +108,7 @@ const struct command cmd_summary = {
 		"page cache, which others may have too.",
 	.example = "summary 1234",
 	.example_text = "the first thing to look at",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = summary_args,
 	.nargs = countof(summary_args),
 	.args_size = sizeof(struct summary_args),

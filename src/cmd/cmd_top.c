@@ -128,7 +128,7 @@ const struct command cmd_top = {
 		"of it went.",
 	.example = "top 1234 --sort count",
 	.example_text = "the kinds of which there are most",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = top_args,
 	.nargs = countof(top_args),
 	.args_size = sizeof(struct top_args),

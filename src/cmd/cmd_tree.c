@@ -639,7 +639,7 @@ const struct command cmd_tree = {
 		"say it outright. ADDR shows what one node keeps alive.",
 	.example = "tree 1234 --depth 2 -n 5",
 	.example_text = "the five largest of each group, and the five largest of those",
-	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_TARGET,
 	.args = tree_args,
 	.nargs = countof(tree_args),
 	.opts = tree_opts,

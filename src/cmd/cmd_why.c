@@ -491,7 +491,7 @@ const struct command cmd_why = {
 		"exit code is 1.",
 	.example = "why 1234 0x7f3a5c0421c0",
 	.example_text = "what to cut so that it can be freed",
-	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_SAME_LIMIT | COMMAND_LIVE,
+	.flags = COMMAND_FORMATS | COMMAND_LIMIT | COMMAND_SAME_LIMIT | COMMAND_TARGET,
 	.args = why_args,
 	.nargs = countof(why_args),
 	.args_size = sizeof(struct why_args),

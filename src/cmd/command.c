@@ -53,6 +53,16 @@ static const struct opt live_opts[] = {
 		 "an error (600)"),
 };
 
+static const struct opt core_opts[] = {
+	OPT_STRING(0, "exe", struct shared_args, exe, "FILE", OFFER_FILE,
+		   "the program that a core is of, when it is not where it was"),
+	OPT_STRING(0, "sysroot", struct shared_args, sysroot, "DIR", OFFER_FILE,
+		   "where the libraries that a core's process used are found, by their "
+		   "paths"),
+	OPT_STRING(0, "debug-dir", struct shared_args, debug_dir, "DIR", OFFER_FILE,
+		   "where files are found by build-id, too"),
+};
+
 const struct command *command_find(const struct command *const *commands,
 				   const char *name)
 {
@@ -79,6 +89,9 @@ size_t command_opt_groups(const struct command *c, void *own, struct shared_args
 	if (c->flags & COMMAND_LIVE)
 		groups[n++] = (struct opt_group){ "Running processes", live_opts,
 						  countof(live_opts), shared };
+	if (c->flags & COMMAND_CORES)
+		groups[n++] = (struct opt_group){ "Core files", core_opts,
+						  countof(core_opts), shared };
 	return n;
 }
 
@@ -102,6 +115,9 @@ bool context_collect(struct context *cx, const char *target,
 		return true;
 	o.mode = (enum snapshot_mode)cx->shared.mode;
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
+	o.exe = cx->shared.exe;
+	o.sysroot = cx->shared.sysroot;
+	o.debug_dir = cx->shared.debug_dir;
 	o.progress = &progress;
 	ok = collect_target(target, &o, &cx->model, e);
 	progress_end(&progress);

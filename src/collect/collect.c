@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a live collection:
+ * The life of a collection, of a live process:
  *
  *   running    modules, where allocator and interpreter keep their state (nothing is stopped)
  *   snapshot   the consistent view is taken; in freeze mode the target stands from here
  *   scan       arenas and lists, then every block once, then the vtables they name; an
  *              interpreter's objects; the words of stacks, registers and data
  *   released   the child is ended or the target let go; residency, names, tables, edges
+ *
+ * A core is found out about and scanned in the same steps, through one mem.
  */
 #include "collect/collect_int.h"
 #include "snap/snap.h"
@@ -72,6 +74,22 @@ static void look_at_heap(struct collection *c, const struct mem *running)
 	c->model->findings.n = findings;
 }
 
+/* Where allocator and interpreter keep their state. */
+static void locate(struct collection *c, struct mem *mem)
+{
+	c->places = heap_locate(mem, &c->modules, c->model);
+	if (c->places)
+		c->model->processes.allocator[0] =
+			model_intern(c->model, str_of(heap_places_name(c->places)));
+	c->python_places = python_locate(mem, &c->modules, c->model);
+	if (c->places && c->options->evidence_only) {
+		mem_learn_pages(mem);
+		look_at_heap(c, mem);
+	}
+	heap_free(c->heap);
+	c->heap = NULL;
+}
+
 /* What can be learnt before anything is stopped. */
 static bool look_at_running(struct collection *c, struct err *e)
 {
@@ -81,18 +99,8 @@ static bool look_at_running(struct collection *c, struct err *e)
 	if (!mem_open_running(c->pid, &running, e))
 		return false;
 	snprintf(root, sizeof(root), "/proc/%d/root", (int)c->pid);
-	module_set_build(running, root, &c->modules);
-	c->places = heap_locate(running, &c->modules, c->model);
-	if (c->places)
-		c->model->processes.allocator[0] =
-			model_intern(c->model, str_of(heap_places_name(c->places)));
-	c->python_places = python_locate(running, &c->modules, c->model);
-	if (c->places && c->options->evidence_only) {
-		mem_learn_pages(running);
-		look_at_heap(c, running);
-	}
-	heap_free(c->heap);
-	c->heap = NULL;
+	module_set_build(running, &(struct module_files){ .root = root }, &c->modules);
+	locate(c, running);
 	mem_close(running);
 	return true;
 }
@@ -216,18 +224,15 @@ static void let_target_go_first(const struct mem *m)
 		(void)!nice(10);
 }
 
-static bool collect_snapshot(struct collection *c, struct err *e)
+/* From a view of the target to its model. */
+static bool collect_view(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
 			  .edges = c->options->edges && !wants_bytes(c),
 			  .progress = c->options->progress };
 	struct err lost;
-	bool ok;
+	bool ok = scan_target(c, &s, e);
 
-	if (!take_snapshot(c, e))
-		return false;
-	let_target_go_first(c->mem);
-	ok = scan_target(c, &s, e);
 	if (wants_bytes(c))
 		copy_bytes(c->mem, c->options->bytes, c->model);
 	mem_release(c->mem);
@@ -241,6 +246,14 @@ static bool collect_snapshot(struct collection *c, struct err *e)
 		note_snapshot(c);
 	scan_release(&s);
 	return ok;
+}
+
+static bool collect_snapshot(struct collection *c, struct err *e)
+{
+	if (!take_snapshot(c, e))
+		return false;
+	let_target_go_first(c->mem);
+	return collect_view(c, e);
 }
 
 /* A process that may not be read is an answer when just that was asked. */
@@ -283,35 +296,117 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 	return ok;
 }
 
-static bool collect_snapshot_file(const char *path, struct model **out, struct err *e)
+/* ---- cores ---- */
+
+static void describe_core(struct collection *c)
 {
-	if (!snap_read(path, out, e))
+	const struct core_process *core = core_process(c->mem);
+	struct model_processes *p = &c->model->processes;
+	size_t row = model_processes_add(c->model);
+
+	p->pid[row] = (uint32_t)core->pid;
+	p->kind[row] = TARGET_CORE;
+	p->time[row] = core->time;
+	p->signal[row] = core->signal;
+	p->no_residency[row] = true;
+	p->exe[row] =
+		model_intern(c->model, str_of(core->exe[0] ? core->exe : core->name));
+}
+
+static bool mem_bytes_read(void *context, taddr at, void *dst, size_t len)
+{
+	return mem_read(context, at, dst, len);
+}
+
+static void mem_bytes_close(void *context)
+{
+	mem_close(context);
+}
+
+static void look_at_core(struct collection *c)
+{
+	const struct collect_options *o = c->options;
+	const struct module_files where = { .root = o->sysroot ? o->sysroot : "",
+					    .exe = o->exe,
+					    .debug_dir = o->debug_dir,
+					    .entry = core_process(c->mem)->entry,
+					    .by_build_id = true };
+
+	module_set_build(c->mem, &where, &c->modules);
+	module_set_back(&c->modules, c->mem);
+	if (!wants_bytes(c))
+		locate(c, c->mem);
+}
+
+/* Takes fd over. */
+static bool collect_core_file(int fd, const char *name, const struct collect_options *o,
+			      struct model **out, struct err *e)
+{
+	struct collection c = { .options = o, .model = model_new() };
+	bool ok = mem_open_core(fd, name, &c.mem, e);
+
+	if (!ok) {
+		autoclose_fd(&fd);
+	} else {
+		describe_core(&c);
+		look_at_core(&c);
+		c.mem->quiet = is_quiet(c.mem, &c);
+		if (wants_bytes(&c)) {
+			c.model->bytes = (struct bytes_source){ mem_bytes_read,
+								mem_bytes_close, c.mem };
+			c.mem = NULL; /* it is the model's */
+		} else if (!o->evidence_only) {
+			ok = collect_view(&c, e);
+		}
+	}
+	collection_release(&c);
+	if (ok)
+		*out = c.model;
+	else
+		model_free(c.model);
+	return ok;
+}
+
+/* ---- files ---- */
+
+/* Takes fd over. */
+static bool collect_snapshot_file(int fd, const char *path, struct model **out,
+				  struct err *e)
+{
+	if (!snap_read_fd(fd, path, out, e))
 		return false;
 	if ((*out)->processes.n > 0)
 		(*out)->processes.kind[0] = TARGET_SNAPSHOT;
 	return true;
 }
 
-static bool collect_file(const char *path, struct model **out, struct err *e)
+static bool collect_file(const char *path, const struct collect_options *o,
+			 struct model **out, struct err *e)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	autoclose int fd = -1;
 	unsigned char head[64];
 	ssize_t n;
 
-	if (fd < 0)
-		return fail(e, ERR_FILE, "cannot open '%s': %s", path, strerror(errno));
+	if (!mem_open_file(path, &fd, e))
+		return false;
 	n = pread(fd, head, sizeof(head), 0);
 	if (n < 0)
 		return fail(e, ERR_FILE, "cannot read '%s': %s", path, strerror(errno));
 	if (snap_is_snapshot(head, (size_t)n))
-		return collect_snapshot_file(path, out, e);
-	if (n >= 4 && memcmp(head, "\177ELF", 4) == 0)
-		return fail(e, ERR_FILE,
-			    "'%s' is an ELF file: core files cannot be read yet\n"
-			    "give the PID of a live process, or a snapshot made with "
-			    "'heapsift dump'",
-			    path);
-	return fail(e, ERR_FILE, "'%s' is not a heapsift snapshot", path);
+		return collect_snapshot_file(steal_fd(&fd), path, out, e);
+	if (core_is_core(head, (size_t)n))
+		return collect_core_file(steal_fd(&fd), path, o, out, e);
+	return fail(e, ERR_FILE, "'%s' is neither a core file nor a heapsift snapshot",
+		    path);
+}
+
+bool collect_core(const char *target, const struct collect_options *o,
+		  const struct new_file_options *to, struct model **out, struct err *e)
+{
+	(void)o;
+	(void)to;
+	(void)out;
+	return fail(e, ERR_PROCESS, "no core can be written of '%s' yet", target);
 }
 
 static bool is_number(const char *s)
@@ -325,7 +420,7 @@ bool collect_target(const char *target, const struct collect_options *o,
 	uint64_t pid;
 
 	if (!is_number(target))
-		return collect_file(target, out, e);
+		return collect_file(target, o, out, e);
 	if (!str_to_u64(str_of(target), 10, &pid) || pid == 0 || pid > INT32_MAX)
 		return fail(
 			e, ERR_USAGE,

@@ -15,6 +15,17 @@ struct byte_range {
 	uint64_t len;
 };
 
+/* Takes the bytes of the ranges that are to be kept, by address, while the target or its
+ * copy is held. */
+struct memory_sink {
+	/* "all", or words and ranges with commas between: heap, stacks, data,
+	 * 0x7f0000000000-0x7f0000010000 */
+	const char *choice;
+	bool (*write)(void *context, taddr at, const void *bytes, size_t n,
+		      struct err *e);
+	void *context;
+};
+
 struct collect_options {
 	enum snapshot_mode mode;
 	unsigned max_child_s; /* a fork is ended at this age; 0: 600 */
@@ -23,13 +34,22 @@ struct collect_options {
 	bool values;          /* fill m->objects.value */
 	struct byte_range
 		bytes; /* .len > 0: keep them, m->bytes; the heap is not walked */
+	const struct memory_sink *memory; /* NULL: none is kept */
+	/* For cores: where the files are that the process had mapped; NULL not said. */
+	const char *exe, *sysroot, *debug_dir;
 	struct progress *progress; /* told how far it is; may be NULL */
 	bool evidence_only; /* what can be read and by what evidence; nothing is stopped */
 };
 
-/* TARGET as on the command line: all digits is a process, anything else a file, told by
- * its content. False: *e says why and what would help. The model is the caller's. */
+/* TARGET as on the command line: all digits is a process, - is standard input, anything else
+ * a file, told by its content; a packed one is unpacked. False: *e says why and what would help. The model is the caller's. */
 must_check bool collect_target(const char *target, const struct collect_options *o,
 			       struct model **out, struct err *e);
+
+struct new_file_options;
+/* Writes a core of a live process; the model tells how it was taken, and no more. */
+must_check bool collect_core(const char *target, const struct collect_options *o,
+			     const struct new_file_options *to, struct model **out,
+			     struct err *e);
 
 #endif

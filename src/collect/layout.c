@@ -101,6 +101,8 @@ static void mark_heaps(struct model *m)
 
 static void build_pages(const struct mem *mem, struct model *m)
 {
+	if (mem->no_residency)
+		return;
 	model_table_resize(m, &model_tables[TABLE_pages], mem->npages);
 	for (size_t i = 0; i < mem->npages; i++) {
 		m->pages.start[i] = mem->pages[i].start;

@@ -71,6 +71,21 @@ struct module {
 	const char *path;    /* as in maps; owned by the set */
 	struct image *image; /* NULL: the file could not be read; `missing` says why */
 	char missing[128];
+	char build_id[2 * 64 +
+		      1]; /* hex, as the target's memory or the file says; or "" */
+};
+
+/* Where the files that a target maps are to be found. */
+struct module_files {
+	const char *
+		root; /* put before every path: /proc/PID/root of a live process, --sysroot;
+	                     "" this machine */
+	const char *exe; /* the program's own file, wherever it is; NULL not said */
+	const char
+		*debug_dir; /* also looked in, by build-id and by name; NULL not said */
+	taddr entry;        /* lies in the program's own module; 0 not known */
+	bool by_build_id; /* files count only by build-id, never by device and inode; missing
+	                     ones may be asked of debuginfod servers, if any are configured */
 };
 
 struct module_set {
@@ -79,11 +94,14 @@ struct module_set {
 };
 
 /* Groups the mem's regions of mapped programs and libraries (of other files not) into
- * modules and opens their files under `root` (for a live process "/proc/PID/root", "" for
- * this machine). A deleted or replaced file is taken from /proc/PID/map_files where the
- * kernel lets us; a file that is not the mapped one (inode, else build-id) is not used:
- * its symbols would lie. */
-void module_set_build(const struct mem *m, const char *root, struct module_set *set);
+ * modules and opens their files. A deleted or replaced file is taken from
+ * /proc/PID/map_files where the kernel lets us; a file that is not the mapped one (inode,
+ * else build-id) is not used: its symbols would lie. */
+void module_set_build(const struct mem *m, const struct module_files *where,
+		      struct module_set *set);
+/* Has a core read from the modules' files what it left out and nobody can have changed:
+ * core_back. */
+void module_set_back(const struct module_set *set, struct mem *core);
 void module_set_release(struct module_set *set);
 /* The module that maps `at`, or NULL. */
 const struct module *module_at(const struct module_set *set, taddr at);

@@ -328,7 +328,8 @@ static void add_module(struct module_set *set, struct group *g, const char *root
 	set->modules[set->n++] = mod;
 }
 
-void module_set_build(const struct mem *m, const char *root, struct module_set *set)
+void module_set_build(const struct mem *m, const struct module_files *where,
+		      struct module_set *set)
 {
 	*set = (struct module_set){ 0 };
 	for (size_t i = 0; i < m->nregions; i++) {
@@ -338,9 +339,15 @@ void module_set_build(const struct mem *m, const char *root, struct module_set *
 			continue;
 		g = group_at(m, i);
 		if (g.has_code && group_may_be_elf(&g))
-			add_module(set, &g, root);
+			add_module(set, &g, where->root);
 		i = g.last;
 	}
+}
+
+void module_set_back(const struct module_set *set, struct mem *core)
+{
+	(void)set;
+	(void)core;
 }
 
 void module_set_release(struct module_set *set)

@@ -90,6 +90,9 @@ struct mem {
 	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */
 	bool quiet;              /* the last is_quiet said so, or was not asked */
 	unsigned attempts;
+	/* A core: pages then only tell which memory is not all zeroes, and the regions' rss
+	 * and swap mean nothing. */
+	bool no_residency;
 	char note[256]; /* why not as asked for, or what is missing; often empty */
 };
 
@@ -109,6 +112,7 @@ struct mem_live_options {
 	void *quiet_context;
 	unsigned max_child_s;    /* the child is ended at this age; 0: 600 */
 	struct mem_probe *probe; /* NULL in real life */
+	bool registers; /* keep all registers of all threads, for mem_write_core */
 };
 
 /* For tests that kill us at every moment: where a dump is. In memory that the test, the
@@ -141,6 +145,52 @@ must_check bool mem_open_live(pid_t pid, const struct mem_live_options *o,
 /* What stands in the way of reading `pid`, and the cure, as rows of m->evidence. Never
  * fails: what cannot be found out is a row too. Returns whether it can be read. */
 bool mem_check(pid_t pid, struct model *m);
+
+/* ---- files (spool.c, core.c) ---- */
+
+/*
+ * Opens a file that may be a target: a path, or "-" for standard input. One that is packed
+ * (zstd, lz4, xz, gzip, told by its first bytes) or that cannot be read at any place (a
+ * pipe) is first unpacked into a file without a name, in $TMPDIR or /var/tmp. The caller
+ * closes *fd, a regular file. False: *e says why; no room for it is ERR_FILE, too.
+ */
+must_check bool mem_open_file(const char *path, int *fd, struct err *e);
+
+/* By the first bytes of a file (64 are enough): an ELF core of any machine. */
+bool core_is_core(const void *first_bytes, size_t n);
+
+/* Opens an ELF core of an x86_64 process. Takes fd over when it returns true; `name` is for
+ * messages. Segments that were not dumped, or that the file is too short for, are regions
+ * that are holes. False: *e says what the file is instead. */
+must_check bool mem_open_core(int fd, const char *name, struct mem **out, struct err *e);
+
+/* What a core tells of its process. Texts are owned by the mem, "" unknown. */
+struct core_process {
+	pid_t pid;
+	unsigned signal;   /* that ended it; 0: none, or not told */
+	uint64_t time;     /* of the dump, seconds since 1970: the file's; 0 unknown */
+	const char *name;  /* the first 15 bytes of its program's name */
+	const char *exe;   /* path of its program */
+	taddr entry;       /* AT_ENTRY: lies in its program; 0 unknown */
+	taddr vdso;        /* AT_SYSINFO_EHDR; 0 unknown */
+	bool has_files;    /* NT_FILE: what its mappings map is known */
+	uint64_t dumped;   /* bytes of memory that the file's headers promise */
+	uint64_t lost;     /* of them: behind the end of a file that was cut short */
+	uint64_t left_out; /* bytes mapped and not dumped */
+};
+const struct core_process *core_process(const struct mem *m);
+
+/* Of a core: the bytes at [start, end) that were not dumped are those of `fd` from `offset`
+ * on, which its caller knows to be unchanged. Takes no ownership of fd: it is duplicated. */
+void core_back(struct mem *m, taddr start, taddr end, int fd, uint64_t offset);
+
+/*
+ * Writes an ELF core of what `m` sees: a view from mem_open_live, with registers. Reads the
+ * memory; whoever calls releases m after it. False: *e says why, nothing is kept.
+ */
+struct new_file_options;
+must_check bool mem_write_core(struct mem *m, pid_t pid,
+			       const struct new_file_options *to, struct err *e);
 
 /* ---- any source ---- */
 

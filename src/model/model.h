@@ -113,6 +113,8 @@ enum block_state {
 	X(uint64_t, pause_ns)		/* how long the target stood */ \
 	X(uint8_t, attempts)		/* how often it was stopped until it was quiet; 0 unknown */ \
 	X(uint64_t, rss)		/* bytes, smaps_rollup's, after the target's release; 0 unknown */ \
+	X(uint8_t, no_residency)	/* 1: rss, regions' resident and swapped, and pages are not known */ \
+	X(uint32_t, signal)		/* of a core: what ended the process; 0 none, or not told */ \
 	T(exe) T(allocator) T(python) T(label)
 
 #define REGION_COLUMNS(X, T) \
@@ -228,6 +230,9 @@ enum block_state {
 	X(uint8_t, flags)		/* enum dominator_flag */ \
 	X(uint64_t, retained) X(uint64_t, retained_footprint)
 
+/* Bytes of the target that the snapshot keeps (dump --memory), by address; m->bytes has them. */
+#define MEMORY_COLUMNS(X, T) X(uint64_t, start) X(uint64_t, end)
+
 #define FINDING_COLUMNS(X, T) X(uint8_t, severity) T(where) T(text)
 
 /* What was found out about the target, by what evidence, and what would help: `check`. */
@@ -257,6 +262,7 @@ enum block_state {
 	X(GROUP_COLUMNS, groups) \
 	X(ROOT_COLUMNS, roots) \
 	X(DOMINATOR_COLUMNS, dominators) \
+	X(MEMORY_COLUMNS, memory) \
 	X(FINDING_COLUMNS, findings) \
 	X(EVIDENCE_COLUMNS, evidence)
 

@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", e.text);
 		return 3;
 	}
-	module_set_build(mem, root, &modules);
+	module_set_build(mem, &(struct module_files){ .root = root }, &modules);
 	bool ok = look(mem, &modules, m, argv + 2, &e);
 
 	if (!ok)

@@ -182,7 +182,7 @@ static struct heap_places *locate(pid_t pid)
 		fprintf(stderr, "%s\n", e.text);
 		exit(3);
 	}
-	module_set_build(mem, root, &modules);
+	module_set_build(mem, &(struct module_files){ .root = root }, &modules);
 	places = heap_locate(mem, &modules, m);
 	module_set_release(&modules);
 	mem_close(mem);

@@ -184,7 +184,7 @@ static bool run(pid_t pid, bool values, struct model *m, struct err *e)
 	snprintf(root, sizeof(root), "/proc/%d/root", pid);
 	if (!mem_open_running(pid, &running, e))
 		return false;
-	module_set_build(running, root, &modules);
+	module_set_build(running, &(struct module_files){ .root = root }, &modules);
 	places = o.quiet_context = python_locate(running, &modules, m);
 	ok = places ? mem_open_live(pid, &o, &mem, e)
 		    : fail(e, ERR_PROCESS, "there is no Python in it");

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", e.text);
 		return 3;
 	}
-	module_set_build(mem, root, &modules);
+	module_set_build(mem, &(struct module_files){ .root = root }, &modules);
 	places = heap_locate(mem, &modules, m);
 	if (places) {
 		printf("name %s\n", heap_places_name(places));

@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 	if (!mem_open_running(atoi(argv[1]), &running, &e))
 		fail_with(&e);
 	snprintf(root, sizeof(root), "/proc/%s/root", argv[1]);
-	module_set_build(running, root, &set);
+	module_set_build(running, &(struct module_files){ .root = root }, &set);
 	start = clock_ns();
 	struct python_places *p = python_locate(running, &set, m);
 	fprintf(stderr, "located in %" PRIu64 " us\n", (clock_ns() - start) / 1000);

@@ -70,7 +70,7 @@ def test_errors_are_few_clear_lines(heapsift, target, tmp_path):
         (2, "no column 'value1' to sort by", ["objects", target.pid, "--sort", "value1"]),
         (3, NO_PROCESS, [NO_PROCESS]),
         (3, NO_PROCESS, ["why", NO_PROCESS, "0x10"]),
-        (4, "is not a heapsift snapshot", [tmp_path / "text"]),
+        (4, "is neither a core file nor a heapsift snapshot", [tmp_path / "text"]),
         (4, "cannot open", ["objects", tmp_path / "absent"]),
         (2, "a command comes first", ["--json", "top", target.pid]),
         (2, "TARGET is missing", ["top"]),
@@ -79,7 +79,7 @@ def test_errors_are_few_clear_lines(heapsift, target, tmp_path):
         (3, NO_PROCESS, ["top", NO_PROCESS]),
         (3, "", ["top", "2" if os.path.exists("/proc/2") else NO_PROCESS]),
         (4, "cannot open", ["top", tmp_path / "absent"]),
-        (4, "is not a heapsift snapshot", ["top", tmp_path / "text"]),
+        (4, "is neither a core file nor a heapsift snapshot", ["top", tmp_path / "text"]),
         (4, "", ["top", tmp_path]),
         (4, "\\x1b[2J", ["top", "\x1b[2J"]),
     ]

@@ -28,7 +28,7 @@ static void world_open(struct world *w, const char *root)
 	struct err e;
 
 	assert_true(mem_open_running(getpid(), &w->mem, &e));
-	module_set_build(w->mem, root, &w->set);
+	module_set_build(w->mem, &(struct module_files){ .root = root }, &w->set);
 }
 
 static void world_close(struct world *w)

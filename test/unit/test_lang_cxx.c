@@ -94,7 +94,7 @@ static struct tally look(pid_t pid, char *lines)
 	struct err e;
 
 	assert_true(mem_open_running(pid, &m, &e));
-	module_set_build(m, "", &set);
+	module_set_build(m, &(struct module_files){ .root = "" }, &set);
 	v = cxx_vtables_new(m, &set);
 	for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n")) {
 		char *truth = strchr(line, ' ');
