@@ -51,6 +51,6 @@ remark "The largest block, $(cell "$first" SIZE) at $first, is the list that kee
 	"subscribers alive: the service gives that very address for it."
 
 title "And the service?"
-paragraph "It stood still for ${pauses[0]}, ${pauses[1]} and ${pauses[2]}. Meanwhile and" \
-	"in between it answered $answered requests, the slowest in $(in_ms "$worst")" \
+paragraph "It stood still for $(stood). Meanwhile and in between it" \
+	"answered $answered requests, the slowest in $(in_ms "$worst")" \
 	"(before anybody looked: $(in_ms "$usual"))."

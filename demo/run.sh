@@ -17,9 +17,10 @@ demo/shop.sh
 
 printf '\n%s== Try next%s\n\n' "$bold" "$plain"
 cat <<TEXT
-  $build/heapsift summary \$\$        your own shell: \$\$ is its PID
+  $build/heapsift \$\$                your own shell: \$\$ is its PID
+  $build/heapsift why PID ADDR      who keeps an object or block alive
   $build/heapsift check PID         what can be read, and how we know
-  $build/heapsift dump PID -o FILE  keep it; summary, top and blocks read FILE
+  $build/heapsift dump PID -o FILE  keep it; every command reads FILE, too
   $build/heapsift top PID --json    for programs; --csv for spreadsheets
   $build/heapsift help              all commands
 TEXT

@@ -63,6 +63,6 @@ remark "A receiver of the signal order_placed keeps the requests it is called wi
 	"$(counted requests) of them by now, though one is being answered."
 
 title "And the service?"
-paragraph "It stood still for ${pauses[0]}, ${pauses[1]} and ${pauses[2]}. Meanwhile and" \
-	"in between it answered $answered requests, the slowest in $(in_ms "$worst")" \
+paragraph "It stood still for $(stood). Meanwhile and in between it" \
+	"answered $answered requests, the slowest in $(in_ms "$worst")" \
 	"(before anybody looked: $(in_ms "$usual"))."

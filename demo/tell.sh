@@ -21,7 +21,10 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$'\e[1m' plain=$'\e[0m'
 fi
 
-title() { printf '\n%s== %s%s\n\n' "$bold" "$*" "$plain"; }
+title() {
+	looks=0
+	printf '\n%s== %s%s\n\n' "$bold" "$*" "$plain"
+}
 die() { echo "demo: $*" >&2; exit 1; }
 
 paragraph() { fold -s -w 77 <<<"$*" | sed 's/ *$//'; }
@@ -54,7 +57,10 @@ wait_until() {
 
 # Runs heapsift while the service works and shows what it says; it stays in $dir/answer.
 answered=0 worst=0 pauses=()
+looks=0
 look() {
+	[ "$looks" -eq 0 ] || printf '\n'
+	looks=$((looks + 1))
 	printf '%s$ heapsift %s%s\n' "$bold" "$*" "$plain"
 	COLUMNS=80 "$build/heapsift" "$@" >"$dir/answer" || die "heapsift $1 failed"
 	cat "$dir/answer"
@@ -62,6 +68,13 @@ look() {
 	ask
 	answered=$((answered + requests))
 	[ "$slowest" -le "$worst" ] || worst=$slowest
+}
+
+# "0.9 ms, 1.1 ms and 1.0 ms": how long the service stood, look by look.
+stood() {
+	local last=$((${#pauses[@]} - 1))
+	printf -v list '%s, ' "${pauses[@]:0:last}"
+	echo "${list%, } and ${pauses[last]}"
 }
 
 # cell ROW COLUMN: what the last answer has under COLUMN in the first line that matches
