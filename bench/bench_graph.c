@@ -236,7 +236,7 @@ static void measure(const struct shape *s, uint32_t n)
 	}
 	before = resident("VmRSS:");
 	took = processor_seconds();
-	dominators_build(m, 1);
+	dominators_build(m);
 	took = processor_seconds() - took;
 	peak = resident("VmHWM:") - before;
 	all = m->groups.retained[0] + m->groups.retained[1];
@@ -268,7 +268,7 @@ static void write_graph(const struct shape *s, uint32_t n, const char *path)
 
 	if (!f)
 		perror(path), exit(1);
-	dominators_build(m, 1);
+	dominators_build(m);
 	write_words(f, (uint32_t[]){ n, n + groups, edges }, 3);
 	for (uint32_t i = 0; i < n; i++)
 		for (uint64_t e = m->edge_first.at[i]; e < m->edge_first.at[i + 1]; e++)

@@ -100,9 +100,9 @@ void summary_release(struct summary *s);
  * there (of what is not reached: from what hangs on group row 1).
  *
  * Near-linear, no recursion; some 35 bytes a node at most, those of the columns included,
- * and 8 per edge that leads back or across. The result does not depend on `workers`.
+ * and 8 per edge that leads back or across.
  */
-void dominators_build(struct model *m, unsigned workers);
+void dominators_build(struct model *m);
 /* Is there something to build, and not built yet? That there is too much of it is a finding.
  * Building adds no texts then, and looks at no addresses, types and values. */
 bool dominators_are_wanted(struct model *m);

@@ -188,11 +188,10 @@ bool dominators_are_wanted(struct model *m)
 	return false;
 }
 
-void dominators_build(struct model *m, unsigned workers)
+void dominators_build(struct model *m)
 {
 	struct flow f;
 
-	(void)workers; /* one core does 10 million nodes in seconds, most of it in order */
 	if (!dominators_are_wanted(m))
 		return;
 	flow_build(m, &f);

@@ -4,7 +4,6 @@
  * written first and given back, for the two together are most of the memory.
  */
 #include "analysis/analysis.h"
-#include "base/pool.h"
 #include "cmd/cmd.h"
 #include "snap/snap.h"
 
@@ -115,7 +114,7 @@ static bool dump_write(struct model *m, struct snap_writer *w, struct err *e)
 		return false;
 	forget_written(m);
 	if (derive)
-		dominators_build(m, pool_cores());
+		dominators_build(m);
 	return snap_write_derived(w, m, e) && snap_commit(w, e);
 }
 

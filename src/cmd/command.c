@@ -8,7 +8,6 @@
 
 #include "analysis/analysis.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "cmd/help_int.h"
 #include <locale.h>
 #include <signal.h>
@@ -130,7 +129,7 @@ bool context_open(struct context *cx, const char *target,
 	if (!context_collect(cx, target, needs, e))
 		return false;
 	if (needs->edges)
-		dominators_build(cx->model, pool_cores());
+		dominators_build(cx->model);
 	return true;
 }
 

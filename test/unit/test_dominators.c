@@ -233,7 +233,7 @@ static void dominators_are_what_they_are_said_to_be(void **state)
 	for (uint64_t seed = 1; seed <= 1000; seed++) {
 		struct model *m = graph_at_random(seed);
 
-		dominators_build(m, 1);
+		dominators_build(m);
 		plain_build(&p, m);
 		check_graph(&p);
 		check_top(&p);
@@ -253,7 +253,7 @@ static void a_diamond(void **state)
 	graph_edge(m, 1, 2, LABEL_ITEM);
 	graph_edge(m, 2, 3, LABEL_ITEM);
 	graph_root(m, 2, 0, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.parent[0], 4 + 2);
 	assert_int_equal(m->dominators.parent[1], 0);
 	assert_int_equal(m->dominators.parent[2], 1);
@@ -275,7 +275,7 @@ static void two_groups(void **state)
 	graph_edge(m, 0, 1, LABEL_ITEM);
 	graph_root(m, 3, 1, true);
 	graph_root(m, 2, 0, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.parent[0], 2 + 2);
 	assert_int_equal(m->dominators.parent[1], 2 + ROOTS_ALL);
 	assert_int_equal(m->groups.retained[2], 10);
@@ -296,7 +296,7 @@ static void garbage_has_a_size_of_its_own(void **state)
 	graph_edge(m, 4, 2, LABEL_ITEM);
 	graph_edge(m, 4, 1, LABEL_ITEM);
 	graph_root(m, 2, 1, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.parent[3], 5 + ROOTS_UNREACHED);
 	assert_int_equal(m->dominators.parent[4], 3);
 	assert_int_equal(m->dominators.parent[2], 4);
@@ -325,7 +325,7 @@ static void a_deep_list_with_shared_values(void **state)
 	for (size_t i = 0; i <= 2 * N; i++)
 		m->edge_first.at[i] = min_u64(2 * i, 2 * N);
 	graph_root(m, 2, 0, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	for (uint32_t i = 1; i < N; i++) {
 		assert_int_equal(m->dominators.parent[i], i - 1);
 		assert_int_equal(m->dominators.parent[i + N], 2 * N + ROOTS_ALL);
@@ -348,7 +348,7 @@ static void large_objects_count_in_full(void **state)
 	m->large.footprint[row] = (1ull << 40) + 16;
 	graph_edge(m, 0, 1, LABEL_ITEM);
 	graph_root(m, 2, 0, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.retained[0], (1ull << 40) + 10);
 	assert_int_equal(m->dominators.retained_footprint[0], (1ull << 40) + 16 + 16);
 	model_free(m);
@@ -360,11 +360,11 @@ static void without_edges_there_are_none(void **state)
 
 	(void)state;
 	m->edge_first.n = 0;
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.n, 0);
 	model_free(m);
 	m = graph_new(3, 0, 0);
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.n, 0);
 	model_free(m);
 }
@@ -375,9 +375,9 @@ static void those_of_a_file_are_kept(void **state)
 
 	(void)state;
 	graph_root(m, 2, 0, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	m->dominators.retained[0] = 7;
-	dominators_build(m, 1);
+	dominators_build(m);
 	assert_int_equal(m->dominators.retained[0], 7);
 	model_free(m);
 }

@@ -26,7 +26,7 @@ static const struct command *const all_commands[] = {
 /* What no target has, but a file may say. */
 static void hang_on_each_other(struct model *m)
 {
-	dominators_build(m, 1);
+	dominators_build(m);
 	m->dominators.parent[H_ORDER] = H_DICT;
 	m->dominators.parent[H_DICT] = H_ORDER;
 }

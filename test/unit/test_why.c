@@ -119,7 +119,7 @@ static void paths_are_the_shortest(void **state)
 		struct model *m = graph_at_random(seed);
 
 		if (seed % 2)
-			dominators_build(m, 1);
+			dominators_build(m);
 		for (size_t r = 0; r < m->roots.n; r++)
 			m->roots.name[r] = model_intern(m, str_of(r % 3 ? "a" : "b"));
 		for (uint32_t node = 0; node < node_count(m); node += 3)
@@ -186,7 +186,7 @@ static void the_unreached_has_a_chain(void **state)
 	graph_edge(m, 2, 0, LABEL_ITEM);
 	graph_edge(m, 3, 0, LABEL_WEAK);
 	graph_root(m, 2, 3, true);
-	dominators_build(m, 1);
+	dominators_build(m);
 	why_build(m, 0, 5, &w);
 	assert_int_equal(w.n, 2);
 	assert_int_equal(w.paths[0].root, NO_NODE);
