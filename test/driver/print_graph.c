@@ -10,7 +10,7 @@
  * Kinds are numbers of model.h, nodes are addresses ("-": none). TARGET as on the command
  * line: a process or a snapshot file.
  */
-#include "collect/collect.h"
+#include "../support/print_target.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -85,24 +85,15 @@ static void print_findings(const struct model *m)
 	}
 }
 
-int main(int argc, char **argv)
+static void print_model(const struct model *m)
 {
-	struct collect_options o = { .edges = true };
-	struct model *m;
-	struct err e = { 0 };
-
-	if (argc < 2)
-		return 2;
-	if (argc > 2)
-		o.mode = MODE_FREEZE;
-	if (!collect_target(argv[1], &o, &m, &e)) {
-		fprintf(stderr, "print_graph: %s\n", e.text);
-		return err_exit_code(&e);
-	}
 	print_nodes(m);
 	print_roots(m);
 	print_edges(m);
 	print_findings(m);
-	model_free(m);
-	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	return print_target(argc, argv, print_model);
 }

@@ -9,7 +9,7 @@
  *	part ADDR SIZE OWNER LABEL
  *	finding WHERE TEXT
  */
-#include "collect/collect.h"
+#include "../support/print_target.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -78,30 +78,26 @@ static void print_objects(const struct model *m)
 	}
 }
 
-int main(int argc, char **argv)
+static void print_findings(const struct model *m)
 {
-	struct collect_options o = { .edges = true };
-	struct model *m;
-	struct err e = { 0 };
-
-	if (argc < 2)
-		return 2;
-	if (argc > 2)
-		o.mode = MODE_FREEZE;
-	if (!collect_target(argv[1], &o, &m, &e)) {
-		fprintf(stderr, "print_memory: %s\n", e.text);
-		return err_exit_code(&e);
-	}
-	print_spans(m);
-	print_slabs(m);
-	print_blocks(m);
-	print_objects(m);
 	for (size_t i = 0; i < m->findings.n; i++) {
 		printf("finding");
 		print_text(m, m->findings.where[i]);
 		print_text(m, m->findings.text[i]);
 		putchar('\n');
 	}
-	model_free(m);
-	return 0;
+}
+
+static void print_model(const struct model *m)
+{
+	print_spans(m);
+	print_slabs(m);
+	print_blocks(m);
+	print_objects(m);
+	print_findings(m);
+}
+
+int main(int argc, char **argv)
+{
+	return print_target(argc, argv, print_model);
 }

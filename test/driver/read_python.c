@@ -14,6 +14,7 @@
  *
  * Addresses are hex without 0x.
  */
+#include "../support/print_target.h"
 #include "lang/lang.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,25 +131,6 @@ static void print_names(const struct python *py)
 	}
 }
 
-static void print_model(const struct model *m)
-{
-	for (size_t i = 0; i < m->findings.n; i++) {
-		struct str where = model_text(m, m->findings.where[i]);
-		struct str text = model_text(m, m->findings.text[i]);
-
-		printf("finding %s %.*s %.*s\n", severity_name(m->findings.severity[i]),
-		       (int)where.n, where.s, (int)text.n, text.s);
-	}
-	for (size_t i = 0; i < m->evidence.n; i++) {
-		struct str item = model_text(m, m->evidence.item[i]);
-		struct str answer = model_text(m, m->evidence.answer[i]);
-		struct str evidence = model_text(m, m->evidence.evidence[i]);
-
-		printf("evidence %.*s | %.*s | %.*s\n", (int)item.n, item.s,
-		       (int)answer.n, answer.s, (int)evidence.n, evidence.s);
-	}
-}
-
 static void read_all(struct python *py, bool values)
 {
 	struct queue q = { .reader = python_reader_new(py), .flag = 1 };
@@ -209,7 +191,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	ok = run((pid_t)atoi(argv[1]), argc == 3, m, &e);
-	print_model(m);
+	print_findings_and_evidence(m);
 	if (!ok)
 		fprintf(stderr, "%s\n", e.text);
 	model_free(m);

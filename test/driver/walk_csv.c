@@ -7,6 +7,7 @@
  *   damage WHERE TEXT                      finding SEVERITY WHERE TEXT
  *   evidence ITEM | ANSWER | EVIDENCE      quiet 0|1
  */
+#include "../support/print_target.h"
 #include "heap/heap.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,26 +28,11 @@ static void print_damage(void *context, taddr where, const char *text)
 	printf("damage 0x%" PRIx64 " %s\n", where, text);
 }
 
-static void print_model(const struct model *m)
+static void print_arenas(const struct model *m)
 {
 	for (size_t i = 0; i < m->arenas.n; i++)
 		printf("arena %zu 0x%" PRIx64 " %" PRIu64 " %" PRIu32 "\n", i,
 		       m->arenas.addr[i], m->arenas.system[i], m->arenas.heaps[i]);
-	for (size_t i = 0; i < m->findings.n; i++) {
-		struct str where = model_text(m, m->findings.where[i]);
-		struct str text = model_text(m, m->findings.text[i]);
-
-		printf("finding %s %.*s %.*s\n", severity_name(m->findings.severity[i]),
-		       (int)where.n, where.s, (int)text.n, text.s);
-	}
-	for (size_t i = 0; i < m->evidence.n; i++) {
-		struct str item = model_text(m, m->evidence.item[i]);
-		struct str answer = model_text(m, m->evidence.answer[i]);
-		struct str evidence = model_text(m, m->evidence.evidence[i]);
-
-		printf("evidence %.*s | %.*s | %.*s\n", (int)item.n, item.s,
-		       (int)answer.n, answer.s, (int)evidence.n, evidence.s);
-	}
 }
 
 static bool walk(const struct mem *mem, struct heap_places *places, struct model *m,
@@ -96,7 +82,8 @@ int main(int argc, char **argv)
 		printf("name %s\n", heap_places_name(places));
 		ok = walk(mem, places, m, &e);
 	}
-	print_model(m);
+	print_arenas(m);
+	print_findings_and_evidence(m);
 	if (!ok)
 		fprintf(stderr, "%s\n", e.text);
 	heap_places_free(places);
