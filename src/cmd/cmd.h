@@ -103,6 +103,9 @@ size_t command_opt_groups(const struct command *c, void *own, struct shared_args
 /* "TARGET ADDR [LEN]" */
 void command_synopsis(const struct command *c, struct buf *out);
 
+/* All there are, in the order of the help; NULL ends (src/rows.c). */
+extern const struct command *const command_rows[];
+
 /* Runs heapsift with these words; the exit code. */
 int commands_main(const struct command *const *commands, int argc, char **argv);
 

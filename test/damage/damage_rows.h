@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every command that takes a file, run on one in this process. */
+#ifndef DAMAGE_ROWS_H
+#define DAMAGE_ROWS_H
+
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGV_MOST = 16 };
+
+#ifdef HEAPSIFT_SLOW_ASSERTS
+enum { CPU_SECONDS_MOST = 10 };
+#else
+enum { CPU_SECONDS_MOST = 1 };
+#endif
+
+struct rows_run {
+	char path[64], addr[32];
+	bool json;
+	size_t refused, answered;
+	int fds;   /* how many descriptors are open between two commands */
+	FILE *say; /* where the harness speaks; stdout and stderr are the commands' */
+};
+
+static inline bool row_takes_a_file(const struct command *c)
+{
+	return c->flags & COMMAND_CORES;
+}
+
+static inline char *row_word(const struct rows_run *r, const struct opt *arg)
+{
+	if (arg->offer == OFFER_TARGET)
+		return (char *)r->path;
+	if (arg->type == OPT_TYPE_ENUM)
+		return (char *)arg->words[0];
+	return arg->type == OPT_TYPE_ADDRESS ? (char *)r->addr : (char *)"256";
+}
+
+static inline int row_words(const struct rows_run *r, const struct command *c,
+			    char *argv[ARGV_MOST])
+{
+	/* A command that needs options to run at all has them here. */
+	static const struct {
+		const char *command;
+		char *words[2];
+	} more[] = { { "dump", { "-o", "-" } } };
+	int n = 0;
+
+	argv[n++] = (char *)"heapsift";
+	argv[n++] = (char *)c->name;
+	for (size_t i = 0; i < c->nargs; i++)
+		argv[n++] = row_word(r, &c->args[i]);
+	for (size_t i = 0; i < countof(more); i++)
+		for (size_t k = 0; strcmp(c->name, more[i].command) == 0 && k < 2; k++)
+			argv[n++] = more[i].words[k];
+	argv[n++] = (char *)"--sysroot=/nonexistent"; /* none of this machine's files */
+	if (r->json && c->flags & COMMAND_FORMATS)
+		argv[n++] = (char *)"--json";
+	argv[n] = NULL;
+	return n;
+}
+
+static inline double cpu_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The lowest number that is free; they are taken without gaps. */
+static inline int fds_open(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+/* False: it did what no command may do on a damaged file; that is said. */
+static inline bool row_run(struct rows_run *r, const struct command *c)
+{
+	char *argv[ARGV_MOST];
+	double began = cpu_seconds(), took;
+	int argc = row_words(r, c, argv), code = commands_main(command_rows, argc, argv);
+
+	took = cpu_seconds() - began;
+	if (code != 0 && code != 1 && code != 4) {
+		fprintf(r->say, "%s: exit %d\n", c->name, code);
+		return false;
+	}
+	*(code == 4 ? &r->refused : &r->answered) += 1;
+	if (took > CPU_SECONDS_MOST) {
+		fprintf(r->say, "%s: %.1f s of work\n", c->name, took);
+		return false;
+	}
+	if (fds_open() != r->fds) {
+		fprintf(r->say, "%s: a file stays open\n", c->name);
+		return false;
+	}
+	return true;
+}
+
+#endif
