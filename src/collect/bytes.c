@@ -57,5 +57,7 @@ void copy_bytes(const struct mem *mem, struct byte_range range, struct model *m)
 		c->is_hole[page_of(c, at)] = !mem_read(mem, at, c->bytes + done, n);
 		done += n;
 	}
-	m->bytes = (struct bytes_source){ copy_read, copy_close, c };
+	m->bytes = (struct bytes_source){ .read = copy_read,
+					  .close = copy_close,
+					  .context = c };
 }

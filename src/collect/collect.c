@@ -352,8 +352,9 @@ static bool collect_core_file(int fd, const char *name, const struct collect_opt
 		look_at_core(&c);
 		c.mem->quiet = is_quiet(c.mem, &c);
 		if (wants_bytes(&c)) {
-			c.model->bytes = (struct bytes_source){ mem_bytes_read,
-								mem_bytes_close, c.mem };
+			c.model->bytes = (struct bytes_source){ .read = mem_bytes_read,
+								.close = mem_bytes_close,
+								.context = c.mem };
 			c.mem = NULL; /* it is the model's */
 		} else if (!o->evidence_only) {
 			ok = collect_view(&c, e);

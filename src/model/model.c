@@ -6,6 +6,7 @@
  */
 #include "model/model.h"
 
+#include "base/err.h"
 #include "base/search.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -256,4 +257,34 @@ size_t model_block_at(const struct model *m, taddr at)
 	if (low == 0 || at - m->blocks.addr[low - 1] >= m->blocks.size[low - 1])
 		return m->blocks.n;
 	return low - 1;
+}
+
+static bool read_memory(const struct bytes_source *b, taddr at, uint8_t *bytes, size_t n,
+			struct err *e)
+{
+	if (b->read(b->context, at, bytes, n))
+		return true;
+	return (!b->check || b->check(b->context, e)) &&
+	       fail(e, ERR_FILE, "memory at 0x%lx cannot be read", at);
+}
+
+bool model_each_memory(const struct model *m, memory_take *take, void *context,
+		       struct err *e)
+{
+	const size_t most = 1 << 20;
+	const struct bytes_source *b = &m->bytes;
+	uint8_t *bytes = xcalloc(1, most);
+	bool ok = true;
+
+	for (size_t i = 0; i < m->memory.n; i++) {
+		taddr at = m->memory.start[i], end = m->memory.end[i];
+
+		for (size_t n; ok && !m->memory.zeroes[i] && at < end; at += n) {
+			n = (size_t)min_u64(most, end - at);
+			ok = read_memory(b, at, bytes, n, e) &&
+			     take(context, bytes, n, e);
+		}
+	}
+	free(bytes);
+	return ok;
 }

@@ -231,7 +231,9 @@ enum block_state {
 	X(uint64_t, retained) X(uint64_t, retained_footprint)
 
 /* Bytes of the target that the snapshot keeps (dump --memory), by address; m->bytes has them. */
-#define MEMORY_COLUMNS(X, T) X(uint64_t, start) X(uint64_t, end)
+#define MEMORY_COLUMNS(X, T) \
+	X(uint64_t, start) X(uint64_t, end) \
+	X(uint8_t, zeroes)		/* 1: all of them are 0, and none is stored */
 
 #define FINDING_COLUMNS(X, T) X(uint8_t, severity) T(where) T(text)
 
@@ -296,12 +298,18 @@ struct model_strings {
  * Target bytes for the commands that show raw memory, alive as long as the model: a copy
  * of what was asked for of a live process, an open core, a snapshot's memory section.
  */
+struct err;
 struct bytes_source {
-	/* Copies [at, at + len); false is a hole. */
+	/* Copies [at, at + len); false is a hole. For one thread at a time. */
 	bool (*read)(void *context, taddr at, void *dst, size_t len);
+	/* False: a read met damage of the file, *e says which; it looked like a hole. May be
+	 * NULL: that cannot happen. */
+	bool (*check)(void *context, struct err *e);
 	void (*close)(void *context);
 	void *context;
 };
+
+typedef bool memory_take(void *context, const void *bytes, size_t n, struct err *e);
 
 struct model {
 #define MODEL_MEMBER(list, table) struct model_##table table;
@@ -373,6 +381,11 @@ void model_evidence(struct model *m, const char *item, const char *answer,
 /* The type row of these three words, added if it is new. */
 uint32_t model_type(struct model *m, struct str domain, struct str kind,
 		    struct str detail);
+
+/* Hands over the bytes of m->memory, by address; rows of zeroes are left out. False: so said
+ * `take`, or they cannot be read. */
+must_check bool model_each_memory(const struct model *m, memory_take *take, void *context,
+				  struct err *e);
 
 /* Takes out what memory says: previews, objects' values, and their texts. For a model that
  * gets no more types and labels. */

@@ -21,12 +21,14 @@ must_check bool snap_write(const struct model *m, const struct new_file_options 
  *	snap_write_derived, snap_commit; snap_end always
  *
  * known is all but what analysis/ derives, and all texts are with it. o outlives the writer.
+ * Nothing is written to a stream before the first bytes of memory, or what is known.
  */
 struct snap_writer;
 must_check bool snap_begin(const struct new_file_options *o, struct snap_writer **out,
 			   struct err *e);
-/* The next bytes of the ranges in the model's table `memory`. */
-must_check bool snap_write_memory(struct snap_writer *w, const void *bytes, size_t n,
+/* A memory_take. The next bytes of the ranges in the table `memory` of the model to come,
+ * those of zeroes left out. */
+must_check bool snap_write_memory(void *writer, const void *bytes, size_t n,
 				  struct err *e);
 must_check bool snap_write_known(struct snap_writer *w, const struct model *m,
 				 struct err *e);

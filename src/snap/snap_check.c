@@ -206,6 +206,20 @@ static bool check_nodes(const struct model *m, struct err *e)
 	return true;
 }
 
+/* Some bytes each, and none twice. */
+static bool check_memory_ranges(const struct model *m, struct err *e)
+{
+	const struct model_table_def *t = &model_tables[TABLE_memory];
+	taddr end = 0;
+
+	for (size_t i = 0; i < m->memory.n; i++) {
+		if (m->memory.start[i] < end || m->memory.end[i] <= m->memory.start[i])
+			return row_is_wrong(t, column_named(t, "end"), i, e);
+		end = m->memory.end[i];
+	}
+	return true;
+}
+
 /* Each has its own bits, which follow those of the slab before. */
 static bool check_slabs(const struct model *m, struct err *e)
 {
@@ -278,5 +292,6 @@ static bool check_tables(const struct model *m, struct err *e)
 bool snap_check_model(const struct model *m, struct err *e)
 {
 	return check_shapes(m, e) && check_types(m, e) && check_tables(m, e) &&
-	       check_nodes(m, e) && check_slabs(m, e) && check_groups(m, e);
+	       check_nodes(m, e) && check_slabs(m, e) && check_groups(m, e) &&
+	       check_memory_ranges(m, e);
 }

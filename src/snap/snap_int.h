@@ -20,7 +20,7 @@
 
 enum {
 	SNAP_MAJOR = 1, /* older programs cannot read it */
-	SNAP_MINOR = 0, /* older programs miss something */
+	SNAP_MINOR = 1, /* older programs miss something */
 	MAGIC_BYTES = 8,
 	HEADER_BYTES = MAGIC_BYTES + 8,
 	FOOTER_BYTES = 24 + MAGIC_BYTES,
@@ -56,6 +56,46 @@ void values_encode(const struct values *v, const uint8_t *plain, uint8_t *encode
 		   uint8_t *scratch);
 void values_decode(const struct values *v, const uint8_t *encoded, uint8_t *plain,
 		   uint8_t *scratch);
+
+/* ---- frames (snap_read.c) ---- */
+
+/* Where a frame is in the file, as the contents claim it. */
+struct stored_frame {
+	uint64_t offset, hash;
+	uint32_t size;
+};
+
+/* What one thread needs to decode frames. */
+struct frame_room {
+	struct ZSTD_DCtx_s *zstd;
+	uint8_t *stored, *encoded, *scratch;
+};
+
+/* For frames of so many bytes in the file, and decoded. */
+struct frame_room frame_room_make(uint64_t stored, uint64_t raw);
+void frame_room_release(struct frame_room *k);
+
+/* NULL, and v->rows values are in `plain`; or what is wrong with the frame. */
+const char *frame_decode(int fd, const struct stored_frame *f, const struct values *v,
+			 struct frame_room *k, uint8_t *plain);
+
+/* ---- kept memory, read at need (snap_memory.c) ---- */
+
+/* The section memory.bytes. */
+struct memory_section {
+	struct values values; /* .rows: of the whole section */
+	uint32_t frame_rows;
+	struct stored_frame *frames; /* owned */
+	size_t nframes;
+};
+
+/* How many bytes the section has for the table `memory`, whose rows are in order. */
+uint64_t memory_stored(const struct model *m);
+
+/* The bytes of m->memory, whose rows fit the section. Takes over fd and the frames; none
+ * of them is read yet. */
+struct bytes_source memory_open(int fd, const struct memory_section *s,
+				const struct model *m);
 
 /* ---- what a model must hold to be safe to read (snap_check.c) ---- */
 

@@ -28,7 +28,8 @@ enum {
 	CONTENTS_MAX = 64 << 20, /* of a snapshot of 20 TiB */
 	STRING_END = 0,
 	STRING_BYTES = 1,
-	NSTRING_COLUMNS = 2,
+	MEMORY_BYTES = 2,
+	NSPECIAL = 3, /* slots that are no column of the model */
 };
 
 /* A section, as the contents claim it. */
@@ -41,7 +42,7 @@ struct claim {
 	struct cursor entries;
 };
 
-/* What we know how to keep: a column of the model, or half of its strings. */
+/* What we know how to keep: a column of the model, half of its strings, or memory. */
 struct slot {
 	const char *table, *column;
 	size_t width;
@@ -52,38 +53,36 @@ struct slot {
 
 struct frame {
 	const struct slot *slot;
-	uint64_t first, offset, hash;
-	uint32_t rows, size;
+	uint64_t first;
+	struct stored_frame stored;
+	uint32_t rows;
 	const char *wrong; /* NULL: it is in place */
-};
-
-struct read_scratch {
-	ZSTD_DCtx *zstd;
-	uint8_t *stored, *encoded, *scratch;
 };
 
 struct reader {
 	int fd;
+	uint16_t minor;
 	uint64_t file_size;
 	uint64_t frames_at, frames_end; /* the next frame; behind the last */
 	size_t nsections;
 	uint8_t *contents; /* header, contents, offset and length: what the hash covers */
 	uint64_t contents_len; /* of the contents alone */
-	struct slot *slots;    /* the model's columns, table by table, then the strings */
+	struct slot *slots;    /* the model's columns, table by table, then the special */
 	size_t nslots;
 	struct frame *frames;
 	size_t nframes, cap;
 	uint64_t max_raw, max_stored; /* of a frame */
-	struct read_scratch worker[WORKERS_MAX];
+	struct memory_section memory;
+	struct frame_room worker[WORKERS_MAX];
 	struct model *model;
 	uint64_t *string_end; /* owned, until they are the model's strings */
 	uint8_t *string_bytes;
 };
 
-static bool read_at(const struct reader *r, uint8_t *at, uint64_t n, uint64_t offset)
+static bool read_at(int fd, uint8_t *at, uint64_t n, uint64_t offset)
 {
 	while (n > 0) {
-		ssize_t got = pread(r->fd, at, n, (off_t)offset);
+		ssize_t got = pread(fd, at, n, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -96,7 +95,8 @@ static bool read_at(const struct reader *r, uint8_t *at, uint64_t n, uint64_t of
 
 /* ---- header, footer, contents ---- */
 
-static bool check_header(const uint8_t header[HEADER_BYTES], struct err *e)
+static bool check_header(const uint8_t header[HEADER_BYTES], uint16_t *minor,
+			 struct err *e)
 {
 	struct cursor c = cursor_on(header, HEADER_BYTES);
 	uint16_t major;
@@ -105,6 +105,7 @@ static bool check_header(const uint8_t header[HEADER_BYTES], struct err *e)
 		return fail(e, ERR_FILE, "it is not a heapsift snapshot");
 	cursor_bytes(&c, MAGIC_BYTES);
 	major = cursor_u16(&c);
+	*minor = cursor_u16(&c);
 	if (major > SNAP_MAJOR)
 		return fail(e, ERR_FILE,
 			    "a newer heapsift wrote it, in format %u; this one reads up "
@@ -119,14 +120,14 @@ static bool load_contents(struct reader *r, struct err *e)
 	struct cursor c = cursor_on(footer, FOOTER_BYTES);
 	uint64_t offset, hash, end;
 
-	if (r->file_size < HEADER_BYTES || !read_at(r, header, HEADER_BYTES, 0))
+	if (r->file_size < HEADER_BYTES || !read_at(r->fd, header, HEADER_BYTES, 0))
 		return fail(e, ERR_FILE, "it is not a heapsift snapshot");
-	if (!check_header(header, e))
+	if (!check_header(header, &r->minor, e))
 		return false;
 	if (r->file_size < HEADER_BYTES + FOOTER_BYTES)
 		return fail(e, ERR_FILE, "it is cut short");
 	end = r->file_size - FOOTER_BYTES;
-	if (!read_at(r, footer, FOOTER_BYTES, end) ||
+	if (!read_at(r->fd, footer, FOOTER_BYTES, end) ||
 	    memcmp(footer + FOOTER_BYTES - MAGIC_BYTES, snap_end_magic, MAGIC_BYTES) != 0)
 		return fail(e, ERR_FILE, "it is cut short, or its end is damaged");
 	offset = cursor_u64(&c), r->contents_len = cursor_u64(&c), hash = cursor_u64(&c);
@@ -137,7 +138,7 @@ static bool load_contents(struct reader *r, struct err *e)
 	r->contents = xcalloc(1, HEADER_BYTES + r->contents_len + 16);
 	memcpy(r->contents, header, HEADER_BYTES);
 	memcpy(r->contents + HEADER_BYTES + r->contents_len, footer, 16);
-	if (!read_at(r, r->contents + HEADER_BYTES, r->contents_len, offset) ||
+	if (!read_at(r->fd, r->contents + HEADER_BYTES, r->contents_len, offset) ||
 	    XXH64(r->contents, HEADER_BYTES + r->contents_len + 16, 0) != hash)
 		return fail(e, ERR_FILE, "its table of contents is damaged");
 	return true;
@@ -147,7 +148,7 @@ static bool load_contents(struct reader *r, struct err *e)
 
 static void make_slots(struct reader *r)
 {
-	size_t n = NSTRING_COLUMNS, at = 0;
+	size_t n = NSPECIAL, at = 0;
 
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		n += model_tables[i].ncolumns;
@@ -165,11 +166,12 @@ static void make_slots(struct reader *r)
 	}
 	r->slots[at + STRING_END] = (struct slot){ "strings", "end", .width = 8 };
 	r->slots[at + STRING_BYTES] = (struct slot){ "strings", "bytes", .width = 1 };
+	r->slots[at + MEMORY_BYTES] = (struct slot){ "memory", "bytes", .width = 1 };
 }
 
-static struct slot *string_slot(const struct reader *r, size_t which)
+static struct slot *special_slot(const struct reader *r, size_t which)
 {
-	return &r->slots[r->nslots - NSTRING_COLUMNS + which];
+	return &r->slots[r->nslots - NSPECIAL + which];
 }
 
 static struct slot *slot_named(const struct reader *r, struct str name)
@@ -225,7 +227,8 @@ static bool frame_is_possible(const struct frame *f)
 {
 	uint64_t raw = (uint64_t)f->rows * f->slot->width;
 
-	return raw / RATIO_MAX <= f->size && f->size <= ZSTD_compressBound(raw);
+	return raw / RATIO_MAX <= f->stored.size &&
+	       f->stored.size <= ZSTD_compressBound(raw);
 }
 
 static void add_frame(struct reader *r, const struct frame *f)
@@ -236,7 +239,21 @@ static void add_frame(struct reader *r, const struct frame *f)
 	}
 	r->frames[r->nframes++] = *f;
 	r->max_raw = max_u64(r->max_raw, (uint64_t)f->rows * f->slot->width);
-	r->max_stored = max_u64(r->max_stored, f->size);
+	r->max_stored = max_u64(r->max_stored, f->stored.size);
+}
+
+/* Those of memory are read when somebody asks for their bytes. */
+static void keep_frame(struct reader *r, const struct frame *f)
+{
+	struct memory_section *s = &r->memory;
+
+	if (f->slot != special_slot(r, MEMORY_BYTES)) {
+		add_frame(r, f);
+		return;
+	}
+	if (!s->frames) /* the contents have room for their entries */
+		s->frames = xcalloc(f->slot->claim.nframes, sizeof(*s->frames));
+	s->frames[s->nframes++] = f->stored;
 }
 
 /* Frames fill the file from the header on, without gaps: none can be used twice. Those
@@ -249,16 +266,18 @@ static bool add_frames(struct reader *r, const struct claim *s, const struct slo
 	if (s->nframes > 0 && s->offset != r->frames_at)
 		return false;
 	for (uint32_t i = 0; i < s->nframes; i++) {
-		struct frame f = { .slot = slot, .first = first, .offset = r->frames_at };
+		struct frame f = { .slot = slot, .first = first };
 
 		f.rows = (uint32_t)min_u64(s->frame_rows, s->values.rows - first);
-		f.size = cursor_u32(&entries);
-		f.hash = cursor_u64(&entries);
-		if (f.size > r->frames_end - f.offset || (slot && !frame_is_possible(&f)))
+		f.stored.offset = r->frames_at;
+		f.stored.size = cursor_u32(&entries);
+		f.stored.hash = cursor_u64(&entries);
+		if (f.stored.size > r->frames_end - f.stored.offset ||
+		    (slot && !frame_is_possible(&f)))
 			return false;
 		if (slot)
-			add_frame(r, &f);
-		first += f.rows, r->frames_at += f.size;
+			keep_frame(r, &f);
+		first += f.rows, r->frames_at += f.stored.size;
 	}
 	return true;
 }
@@ -333,10 +352,10 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 {
 	uint64_t have =
 		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t need = string_slot(r, STRING_BYTES)->claim.values.rows;
+	uint64_t need = special_slot(r, STRING_BYTES)->claim.values.rows;
 
 	/* No sum wraps: what is added is at most 2^32 rows, or 2^60 four-byte edges. */
-	need += string_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
+	need += special_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		need += rows[i] * row_bytes(&model_tables[i]);
 	return need <= have ||
@@ -346,8 +365,8 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 
 static bool make_room(struct reader *r, struct err *e)
 {
-	struct slot *end = string_slot(r, STRING_END),
-		    *bytes = string_slot(r, STRING_BYTES);
+	struct slot *end = special_slot(r, STRING_END),
+		    *bytes = special_slot(r, STRING_BYTES);
 	uint64_t rows[MODEL_NTABLES];
 	const struct slot *next = r->slots;
 	struct slot *slot = r->slots;
@@ -374,23 +393,39 @@ static bool make_room(struct reader *r, struct err *e)
 
 /* ---- the work, on all cores ---- */
 
-static const char *decode_frame(const struct reader *r, const struct frame *f,
-				struct read_scratch *k)
+struct frame_room frame_room_make(uint64_t stored, uint64_t raw)
 {
-	struct values v = f->slot->claim.values;
-	size_t raw = (size_t)f->rows * v.width;
-	uint8_t *values = f->slot->values + f->first * v.width;
-	uint8_t *encoded = v.encoding == ENCODING_PLAIN ? values : k->encoded;
+	struct frame_room k = { .zstd = ZSTD_createDCtx() };
 
-	v.rows = f->rows;
-	if (!read_at(r, k->stored, f->size, f->offset))
+	assert(k.zstd);
+	k.stored = xcalloc(1, stored);
+	k.encoded = xcalloc(1, raw);
+	k.scratch = xcalloc(1, raw);
+	return k;
+}
+
+void frame_room_release(struct frame_room *k)
+{
+	ZSTD_freeDCtx(k->zstd);
+	free(k->stored);
+	free(k->encoded);
+	free(k->scratch);
+}
+
+const char *frame_decode(int fd, const struct stored_frame *f, const struct values *v,
+			 struct frame_room *k, uint8_t *plain)
+{
+	size_t raw = v->rows * v->width;
+	uint8_t *encoded = v->encoding == ENCODING_PLAIN ? plain : k->encoded;
+
+	if (!read_at(fd, k->stored, f->size, f->offset))
 		return "cannot be read";
 	if (XXH64(k->stored, f->size, 0) != f->hash)
 		return "has a wrong checksum";
 	if (ZSTD_decompressDCtx(k->zstd, encoded, raw, k->stored, f->size) != raw)
 		return "cannot be decompressed";
-	if (encoded != values)
-		values_decode(&v, encoded, values, k->scratch);
+	if (encoded != plain)
+		values_decode(v, encoded, plain, k->scratch);
 	return NULL;
 }
 
@@ -398,17 +433,14 @@ static void decode_frames(void *context, size_t begin, size_t end, unsigned work
 {
 	struct reader *r = context;
 
-	for (size_t i = begin; i < end; i++)
-		r->frames[i].wrong = decode_frame(r, &r->frames[i], &r->worker[worker]);
-}
+	for (size_t i = begin; i < end; i++) {
+		struct frame *f = &r->frames[i];
+		struct values v = f->slot->claim.values;
 
-static void make_scratch(const struct reader *r, struct read_scratch *k)
-{
-	k->zstd = ZSTD_createDCtx();
-	assert(k->zstd);
-	k->stored = xcalloc(1, r->max_stored);
-	k->encoded = xcalloc(1, r->max_raw);
-	k->scratch = xcalloc(1, r->max_raw);
+		v.rows = f->rows;
+		f->wrong = frame_decode(r->fd, &f->stored, &v, &r->worker[worker],
+					f->slot->values + f->first * v.width);
+	}
 }
 
 static bool read_frames(struct reader *r, struct err *e)
@@ -416,7 +448,7 @@ static bool read_frames(struct reader *r, struct err *e)
 	unsigned workers = pool_cores() < WORKERS_MAX ? pool_cores() : WORKERS_MAX;
 
 	for (unsigned i = 0; i < workers; i++)
-		make_scratch(r, &r->worker[i]);
+		r->worker[i] = frame_room_make(r->max_stored, r->max_raw);
 	pool_run(workers, r->nframes, 1, decode_frames, r);
 	for (size_t i = 0; i < r->nframes; i++) {
 		const struct frame *f = &r->frames[i];
@@ -424,7 +456,8 @@ static bool read_frames(struct reader *r, struct err *e)
 		if (f->wrong)
 			return fail(e, ERR_FILE,
 				    "section '%s.%s' is damaged: the frame at %lu %s",
-				    f->slot->table, f->slot->column, f->offset, f->wrong);
+				    f->slot->table, f->slot->column, f->stored.offset,
+				    f->wrong);
 	}
 	return true;
 }
@@ -432,8 +465,8 @@ static bool read_frames(struct reader *r, struct err *e)
 /* The ids of the file's strings are their positions, and the first is empty. */
 static bool check_strings(struct reader *r, struct err *e)
 {
-	uint64_t n = string_slot(r, STRING_END)->claim.values.rows, start = 0;
-	uint64_t bytes = string_slot(r, STRING_BYTES)->claim.values.rows;
+	uint64_t n = special_slot(r, STRING_END)->claim.values.rows, start = 0;
+	uint64_t bytes = special_slot(r, STRING_BYTES)->claim.values.rows;
 
 	if (n > UINT32_MAX)
 		return fail(e, ERR_FILE, "it holds more strings than there can be");
@@ -451,8 +484,8 @@ static bool check_strings(struct reader *r, struct err *e)
 static bool adopt_strings(struct reader *r, struct err *e)
 {
 	struct model_strings *s = &r->model->strings;
-	uint64_t n = string_slot(r, STRING_END)->claim.values.rows;
-	uint64_t bytes = string_slot(r, STRING_BYTES)->claim.values.rows;
+	uint64_t n = special_slot(r, STRING_END)->claim.values.rows;
+	uint64_t bytes = special_slot(r, STRING_BYTES)->claim.values.rows;
 
 	if (!check_strings(r, e))
 		return false;
@@ -472,6 +505,32 @@ static bool adopt_strings(struct reader *r, struct err *e)
 	return true;
 }
 
+/* The model is sound: the rows of `memory` are in order. */
+static bool adopt_memory(struct reader *r, struct err *e)
+{
+	const struct claim *claim = &special_slot(r, MEMORY_BYTES)->claim;
+
+	if (memory_stored(r->model) != claim->values.rows)
+		return fail(e, ERR_FILE, "'memory' does not fit 'memory.bytes'");
+	if (r->model->memory.n == 0)
+		return true;
+	r->memory.values = claim->values;
+	r->memory.frame_rows = claim->frame_rows;
+	r->model->bytes = memory_open(steal_fd(&r->fd), &r->memory, r->model);
+	r->memory.frames = NULL;
+	return true;
+}
+
+static void note_newer(const struct reader *r)
+{
+	if (r->minor > SNAP_MINOR)
+		model_find_out(
+			r->model, SEVERITY_NOTE, "snapshot",
+			"a newer heapsift wrote it, in format %u.%u: what this one, "
+			"of %u.%u, does not know is left out",
+			SNAP_MAJOR, r->minor, SNAP_MAJOR, SNAP_MINOR);
+}
+
 /* ---- all of it ---- */
 
 static bool take_file(struct reader *r, struct err *e)
@@ -488,12 +547,9 @@ static bool take_file(struct reader *r, struct err *e)
 
 static void reader_release(struct reader *r)
 {
-	for (size_t i = 0; i < countof(r->worker); i++) {
-		ZSTD_freeDCtx(r->worker[i].zstd);
-		free(r->worker[i].stored);
-		free(r->worker[i].encoded);
-		free(r->worker[i].scratch);
-	}
+	for (size_t i = 0; i < countof(r->worker); i++)
+		frame_room_release(&r->worker[i]);
+	free(r->memory.frames);
 	free(r->contents);
 	free(r->slots);
 	free(r->frames);
@@ -511,8 +567,9 @@ bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e)
 	make_slots(&r);
 	ok = take_file(&r, e) && load_contents(&r, e) && read_sections(&r, e) &&
 	     make_room(&r, e) && read_frames(&r, e) && adopt_strings(&r, e) &&
-	     snap_check_model(r.model, e);
+	     snap_check_model(r.model, e) && adopt_memory(&r, e);
 	if (ok) {
+		note_newer(&r);
 		*out = r.model;
 		r.model = NULL;
 	}

@@ -36,8 +36,8 @@ struct section {
 struct frame {
 	uint32_t section;
 	uint32_t rows;
-	uint64_t first;  /* row */
-	uint8_t *stored; /* while it waits to be written */
+	const uint8_t *plain; /* until it is compressed */
+	uint8_t *stored;      /* while it waits to be written */
 	size_t size;
 	uint64_t hash;
 };
@@ -56,6 +56,8 @@ struct snap_writer {
 	unsigned workers;
 	size_t batch; /* first frame of those being compressed */
 	struct buf contents;
+	uint8_t *memory; /* as much of it as is compressed at once; NULL: none is kept */
+	size_t nmemory;
 };
 
 /* ---- sections ---- */
@@ -107,7 +109,7 @@ static void add_strings(struct snap_writer *w, const struct model_strings *s)
 
 static void make_room_for_sections(struct snap_writer *w)
 {
-	size_t n = 2;
+	size_t n = 3; /* strings, and memory */
 
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		n += model_tables[i].ncolumns;
@@ -159,20 +161,23 @@ static void choose_encoding(void *context, size_t begin, size_t end, unsigned wo
 
 /* ---- frames ---- */
 
-static void add_frames(struct snap_writer *w, uint32_t section)
+/* For rows that follow those it has. */
+static void add_frames(struct snap_writer *w, uint32_t section, const uint8_t *plain,
+		       uint64_t rows)
 {
 	struct section *s = &w->sections[section];
-	uint64_t rows = FRAME_BYTES / s->values.width, first = 0;
+	size_t width = s->values.width;
+	uint64_t most = FRAME_BYTES / width, n = (rows + most - 1) / most;
 
-	s->first_frame = w->nframes;
-	s->nframes = (s->values.rows + rows - 1) / rows;
-	w->frames = xrealloc(w->frames, w->nframes + s->nframes, sizeof(*w->frames));
-	for (; first < s->values.rows; first += rows)
-		w->frames[w->nframes++] = (struct frame){
-			.section = section,
-			.first = first,
-			.rows = (uint32_t)min_u64(rows, s->values.rows - first)
-		};
+	if (s->nframes == 0)
+		s->first_frame = w->nframes;
+	s->nframes += n;
+	w->frames = xrealloc(w->frames, w->nframes + n, sizeof(*w->frames));
+	for (uint64_t first = 0; first < rows; first += most)
+		w->frames[w->nframes++] =
+			(struct frame){ .section = section,
+					.plain = plain + first * width,
+					.rows = (uint32_t)min_u64(most, rows - first) };
 }
 
 static void compress_frames(void *context, size_t begin, size_t end, unsigned worker)
@@ -186,7 +191,7 @@ static void compress_frames(void *context, size_t begin, size_t end, unsigned wo
 		struct values v = s->values;
 
 		v.rows = f->rows;
-		f->size = compress(k, &v, s->bytes + f->first * v.width);
+		f->size = compress(k, &v, f->plain);
 		f->hash = XXH64(k->stored, f->size, 0);
 		f->stored = xrealloc(NULL, f->size, 1);
 		memcpy(f->stored, k->stored, f->size);
@@ -195,7 +200,8 @@ static void compress_frames(void *context, size_t begin, size_t end, unsigned wo
 
 static bool write_batch(struct snap_writer *w, size_t n, struct err *e)
 {
-	bool ok = true;
+	bool ok = w->out.written > 0 ||
+		  new_file_write(&w->out, w->contents.s, HEADER_BYTES, e);
 
 	for (size_t i = w->batch; i < w->batch + n; i++) {
 		struct frame *f = &w->frames[i];
@@ -210,20 +216,76 @@ static bool write_batch(struct snap_writer *w, size_t n, struct err *e)
 	return ok;
 }
 
-/* Writes the sections that were added since the last time. */
-static bool write_sections(struct snap_writer *w, struct err *e)
+/* How many frames are compressed before they are written. */
+static size_t batch_frames(const struct snap_writer *w)
 {
-	size_t step = 2 * (size_t)w->workers;
+	return 2 * (size_t)w->workers;
+}
 
-	w->batch = w->nframes;
-	pool_run(w->workers, w->nsections - w->written, 1, choose_encoding, w);
-	for (; w->written < w->nsections; w->written++)
-		add_frames(w, (uint32_t)w->written);
-	for (; w->batch < w->nframes; w->batch += step) {
-		size_t n = (size_t)min_u64(step, w->nframes - w->batch);
+/* Those that were added since the last time. */
+static bool write_frames(struct snap_writer *w, struct err *e)
+{
+	while (w->batch < w->nframes) {
+		size_t n = (size_t)min_u64(batch_frames(w), w->nframes - w->batch);
 
 		pool_run(w->workers, n, 1, compress_frames, w);
 		if (!write_batch(w, n, e))
+			return false;
+		w->batch += n;
+	}
+	return true;
+}
+
+static bool write_sections(struct snap_writer *w, struct err *e)
+{
+	pool_run(w->workers, w->nsections - w->written, 1, choose_encoding, w);
+	for (; w->written < w->nsections; w->written++) {
+		const struct section *s = &w->sections[w->written];
+
+		add_frames(w, (uint32_t)w->written, s->bytes, s->values.rows);
+	}
+	return write_frames(w, e);
+}
+
+/* ---- memory ---- */
+
+/* The first section: it comes while the target is held, before there is a model. */
+static void begin_memory(struct snap_writer *w)
+{
+	assert(w->nsections == 0);
+	w->memory = xcalloc(batch_frames(w), FRAME_BYTES);
+	add_section(w, &(struct section){ .table = "memory",
+					  .column = "bytes",
+					  .values = { .width = 1 } });
+	w->written = 1;
+}
+
+static bool flush_memory(struct snap_writer *w, struct err *e)
+{
+	size_t n = w->nmemory;
+
+	w->nmemory = 0;
+	if (n == 0)
+		return true;
+	w->sections[0].values.rows += n;
+	add_frames(w, 0, w->memory, n);
+	return write_frames(w, e);
+}
+
+bool snap_write_memory(void *writer, const void *bytes, size_t n, struct err *e)
+{
+	struct snap_writer *w = writer;
+	const uint8_t *at = bytes;
+
+	if (!w->memory)
+		begin_memory(w);
+	while (n > 0) {
+		size_t room = batch_frames(w) * FRAME_BYTES - w->nmemory;
+		size_t take = (size_t)min_u64(n, room);
+
+		memcpy(w->memory + w->nmemory, at, take);
+		at += take, n -= take, w->nmemory += take;
+		if (take == room && !flush_memory(w, e))
 			return false;
 	}
 	return true;
@@ -311,19 +373,13 @@ bool snap_begin(const struct new_file_options *o, struct snap_writer **out, stru
 	make_workers(w);
 	make_room_for_sections(w);
 	header_make(&w->contents);
-	return new_file_write(&w->out, w->contents.s, w->contents.n, e);
-}
-
-bool snap_write_memory(struct snap_writer *w, const void *bytes, size_t n, struct err *e)
-{
-	(void)w;
-	(void)bytes;
-	(void)n;
-	return fail(e, ERR_FILE, "memory cannot be kept yet");
+	return true;
 }
 
 bool snap_write_known(struct snap_writer *w, const struct model *m, struct err *e)
 {
+	if (!flush_memory(w, e))
+		return false;
 	add_tables(w, m, false);
 	add_strings(w, &m->strings);
 	return write_sections(w, e);
@@ -350,6 +406,7 @@ void snap_end(struct snap_writer *w)
 	}
 	free(w->sections);
 	free(w->frames);
+	free(w->memory);
 	buf_release(&w->contents);
 	new_file_close(&w->out);
 	free(w);
@@ -358,8 +415,9 @@ void snap_end(struct snap_writer *w)
 bool snap_write(const struct model *m, const struct new_file_options *o, struct err *e)
 {
 	struct snap_writer *w;
-	bool ok = snap_begin(o, &w, e) && snap_write_known(w, m, e) &&
-		  snap_write_derived(w, m, e) && snap_commit(w, e);
+	bool ok = snap_begin(o, &w, e) && model_each_memory(m, snap_write_memory, w, e) &&
+		  snap_write_known(w, m, e) && snap_write_derived(w, m, e) &&
+		  snap_commit(w, e);
 
 	snap_end(w);
 	return ok;

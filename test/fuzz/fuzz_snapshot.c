@@ -64,10 +64,27 @@ static uint64_t use_objects(const struct model *m)
 	return sum;
 }
 
+/* The ends of ranges; all of them could be gigabytes. */
+static uint64_t use_memory(const struct model *m)
+{
+	uint8_t bytes[64] = { 0 };
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->memory.n && i < 100; i++) {
+		taddr start = m->memory.start[i], end = m->memory.end[i];
+		size_t n = end - start < sizeof(bytes) ? (size_t)(end - start)
+						       : sizeof(bytes);
+
+		sum += m->bytes.read(m->bytes.context, start, bytes, n);
+		sum += m->bytes.read(m->bytes.context, end - n, bytes, n) + bytes[0];
+	}
+	return sum;
+}
+
 /* Every text, type and node that the model names, as a reader of it would. */
 static uint64_t use(const struct model *m)
 {
-	uint64_t sum = use_blocks(m) + use_objects(m);
+	uint64_t sum = use_blocks(m) + use_objects(m) + use_memory(m);
 
 	for (size_t i = 0; i < m->findings.n; i++)
 		sum += model_text(m, m->findings.text[i]).n;

@@ -116,6 +116,30 @@ static void fill_graph(struct model *m, uint64_t *seed)
 	}
 }
 
+/* Bytes that tell their address, and compress. */
+static bool pattern_read(void *context, taddr at, void *dst, size_t len)
+{
+	(void)context;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)dst)[i] = (uint8_t)((at + i) >> 6 ^ (at + i) >> 20);
+	return true;
+}
+
+/* Three ranges, that in the middle of zeroes; large ones for a large model. */
+static void fill_memory(struct model *m, size_t blocks)
+{
+	const uint64_t each = 400 + 8 * blocks;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t row = model_memory_add(m);
+
+		m->memory.start[row] = 0x10000 + row * each;
+		m->memory.end[row] = 0x10000 + row * each + each - (row == 0 ? 100 : 0);
+		m->memory.zeroes[row] = row == 1;
+	}
+	m->bytes = (struct bytes_source){ .read = pattern_read };
+}
+
 /* Every table has rows, every column something in it. */
 static struct model *model_make(size_t blocks)
 {
@@ -125,7 +149,7 @@ static struct model *model_make(size_t blocks)
 
 	for (size_t t = 0; t < MODEL_NTABLES; t++) {
 		if ((t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types) ||
-		    t == TABLE_roots || t == TABLE_dominators)
+		    t == TABLE_roots || t == TABLE_dominators || t == TABLE_memory)
 			continue;
 		model_table_resize(m, &model_tables[t], 3);
 		for (size_t c = 0; c < model_tables[t].ncolumns; c++) {
@@ -143,6 +167,7 @@ static struct model *model_make(size_t blocks)
 			}
 		}
 	}
+	fill_memory(m, blocks);
 	if (blocks) {
 		fill_blocks(m, blocks, &seed);
 		fill_objects(m, &seed);

@@ -23,6 +23,38 @@ static void assert_models_equal(const struct model *a, const struct model *b)
 	}
 }
 
+static void assert_memory_reads(const struct model *m, taddr at, size_t n, bool zeroes)
+{
+	uint8_t *got = calloc(n, 1), *want = calloc(n, 1);
+
+	assert_true(m->bytes.read(m->bytes.context, at, got, n));
+	if (!zeroes)
+		pattern_read(NULL, at, want, n);
+	assert_memory_equal(got, want, n);
+	free(got);
+	free(want);
+}
+
+/* Every range, from its first byte to its last, and none of what lies around them. */
+static void assert_memory_is_there(const struct model *m)
+{
+	const struct model_memory *t = &m->memory;
+	uint8_t bytes[200];
+
+	for (size_t i = 0; i < t->n; i++)
+		assert_memory_reads(m, t->start[i], t->end[i] - t->start[i],
+				    t->zeroes[i]);
+	for (size_t i = t->n; i-- > 0;)
+		assert_memory_reads(m, t->end[i] - 7, 7, t->zeroes[i]);
+	assert_false(m->bytes.read(m->bytes.context, t->start[0] - 1, bytes, 2));
+	assert_false(m->bytes.read(m->bytes.context, t->end[0] - 1, bytes, 2));
+	assert_false(m->bytes.read(m->bytes.context, t->start[1] - 1, bytes, 2));
+	assert_true(m->bytes.read(m->bytes.context, t->end[1] - 99, bytes, 199));
+	assert_false(m->bytes.read(m->bytes.context, t->end[2] - 1, bytes, 2));
+	assert_false(m->bytes.read(m->bytes.context, UINT64_MAX - 1, bytes, 1));
+	assert_true(m->bytes.check(m->bytes.context, NULL));
+}
+
 static void write_to(const struct model *m, const char *path)
 {
 	struct new_file_options o = { .path = path, .force = true };
@@ -45,6 +77,7 @@ static void a_model_comes_back(void **state)
 		write_to(m, path);
 		back = read_back(path);
 		assert_models_equal(m, back);
+		assert_memory_is_there(back);
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode & 0777, 0600);
 		model_free(m);
@@ -142,6 +175,15 @@ static void put_bytes(const char *path, const void *bytes, size_t n)
 	close(fd);
 }
 
+static bool take_nothing(void *context, const void *bytes, size_t n, struct err *e)
+{
+	(void)context;
+	(void)bytes;
+	(void)n;
+	(void)e;
+	return true;
+}
+
 /* True: read. Anything but that and a failure that names the file is a defect. */
 static bool try_to_read(const char *path, struct err *e)
 {
@@ -149,8 +191,11 @@ static bool try_to_read(const char *path, struct err *e)
 
 	*e = (struct err){ 0 };
 	if (snap_read(path, &m, e)) {
+		bool ok = model_each_memory(m, take_nothing, NULL, e);
+
+		assert_true(ok || strstr(e->text, "section 'memory.bytes' is damaged"));
 		model_free(m);
-		return true;
+		return ok;
 	}
 	assert_int_equal(e->kind, ERR_FILE);
 	assert_non_null(strstr(e->text, path));
@@ -353,6 +398,9 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(m->dominators.parent[3] = 143, "'dominators.parent'");
 	WRONG(model_dominators_add(m), "'dominators'");
 	WRONG(m->blocks.owner[3] = 42, "'blocks.owner'");
+	WRONG(m->memory.end[1] = m->memory.start[1], "'memory.end'");
+	WRONG(m->memory.end[1]++, "'memory.end'");
+	WRONG(m->memory.end[0] = m->memory.start[0] - 1, "'memory.end'");
 	WRONG(m->slabs.count[0] = 65, "'slabs.bits'");
 	WRONG(m->slabs.bits[0] = 2, "'slabs.bits'");
 	WRONG(m->labels.n = LABEL_WEAK, "'labels'");
@@ -373,10 +421,62 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(m->strings.end[m->strings.n - 1]--, "end before their bytes");
 }
 
+/* What is in the table is in the section, byte for byte. */
+static void memory_must_fit_its_table(void **state)
+{
+	const char *path = "memory";
+	struct model *m = model_make(5);
+	struct new_file_options o = { .path = path };
+	struct snap_writer *w;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_true(snap_begin(&o, &w, &e));
+	assert_true(model_each_memory(m, snap_write_memory, w, &e));
+	assert_true(snap_write_memory(w, "x", 1, &e));
+	assert_true(snap_write_known(w, m, &e));
+	assert_true(snap_write_derived(w, m, &e));
+	assert_true(snap_commit(w, &e));
+	snap_end(w);
+	assert_false(try_to_read(path, &e));
+	assert_non_null(strstr(e.text, "'memory' does not fit"));
+	unlink(path);
+	model_free(m);
+}
+
+/* However large: its bytes are there in the file's size only, and nothing reads them. */
+static void memory_is_read_at_need(void **state)
+{
+	const char *path = "memory";
+	struct model *m = model_make(1000000), *back;
+	uint8_t byte;
+	struct err e = { 0 };
+	FILE *f;
+
+	(void)state;
+	write_to(m, path);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	fseek(f, HEADER_BYTES + 20, SEEK_SET); /* into the first frame, memory's */
+	fputc(0x55, f), fputc(0xaa, f);
+	fclose(f);
+	back = read_back(path);
+	assert_memory_reads(back, m->memory.end[0] - 9, 9, false);
+	assert_true(back->bytes.check(back->bytes.context, &e));
+	assert_false(back->bytes.read(back->bytes.context, m->memory.start[0], &byte, 1));
+	assert_false(back->bytes.check(back->bytes.context, &e));
+	assert_non_null(strstr(e.text, "'memory.bytes' is damaged"));
+	assert_memory_reads(back, m->memory.end[0] - 9, 9, false);
+	model_free(back);
+	model_free(m);
+	unlink(path);
+}
+
 static void other_versions_are_told(void **state)
 {
 	const char *path = "version";
 	struct buf b = small_snapshot(path);
+	struct model *m;
 	struct err e;
 
 	(void)state;
@@ -391,7 +491,10 @@ static void other_versions_are_told(void **state)
 	b.s[8] = 1, b.s[10] = 9; /* a newer minor: it knows more, we read what we know */
 	mend_snapshot((uint8_t *)b.s, b.n);
 	put_bytes(path, b.s, b.n);
-	assert_true(try_to_read(path, &e));
+	m = read_back(path);
+	assert_non_null(strstr(model_text(m, m->findings.text[m->findings.n - 1]).s,
+			       "in format 1.9"));
+	model_free(m);
 	buf_release(&b);
 	unlink(path);
 }
@@ -443,6 +546,8 @@ int main(void)
 		cmocka_unit_test(frames_must_be_zstd),
 		cmocka_unit_test(sections_must_be_of_their_kind),
 		cmocka_unit_test(indices_must_lead_somewhere),
+		cmocka_unit_test(memory_must_fit_its_table),
+		cmocka_unit_test(memory_is_read_at_need),
 		cmocka_unit_test(other_versions_are_told),
 		cmocka_unit_test(unknown_sections_are_passed_over),
 		cmocka_unit_test(other_files_are_no_snapshots),
