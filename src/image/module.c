@@ -38,8 +38,8 @@ static const struct mem_region *group_first(const struct group *g)
 /* A file that may be read; reading a device may do anything. */
 static bool region_maps_file(const struct mem_region *r)
 {
-	return r->name[0] == '/' && r->inode != 0 && !(r->flags & REGION_IO) &&
-	       !str_starts(str_of(r->name), "/dev/");
+	return r->name[0] == '/' && (r->flags & REGION_HAS_FILE) &&
+	       !(r->flags & REGION_IO) && !str_starts(str_of(r->name), "/dev/");
 }
 
 static bool region_same_file(const struct mem_region *a, const struct mem_region *b)

@@ -196,7 +196,7 @@ static void take_files(struct core *c, const uint8_t *desc, size_t n)
 
 			r->name = name;
 			r->offset = entry[2] * head[1] + (r->start - entry[0]);
-			r->inode = 1;
+			r->flags |= REGION_HAS_FILE;
 		}
 		name = nul + 1;
 	}

@@ -76,6 +76,8 @@ static bool line_parse(const char *s, struct mem_region *r)
 		return false;
 	r->dev_major = (uint32_t)major;
 	r->dev_minor = (uint32_t)minor;
+	if (r->inode || r->dev_major || r->dev_minor)
+		r->flags |= REGION_HAS_FILE;
 	r->name = s + strspn(s, " \t");
 	if (is_io_name(r->name))
 		r->flags |= REGION_IO;

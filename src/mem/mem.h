@@ -23,14 +23,17 @@ enum region_flag {
 	REGION_USERFAULT = 8, /* registered with a userfaultfd */
 	REGION_IO = 16,       /* device memory: never read */
 	REGION_HAS_GUARDS = 32,
+	REGION_HAS_FILE = 64, /* maps one, be it of shared memory; not of "[...]" */
 };
 
 struct mem_region {
 	taddr start, end;
-	uint64_t offset, inode;
+	uint64_t offset, inode; /* inode and device: 0 in cores */
 	uint32_t dev_major, dev_minor;
-	uint8_t prot;     /* enum region_prot */
-	uint8_t flags;    /* enum region_flag; known after mem_account for some sources */
+	uint8_t prot; /* enum region_prot */
+	/* enum region_flag. HAS_FILE is always known, and IO as far as names tell; others of
+	 * some sources after mem_account only. */
+	uint8_t flags;
 	const char *name; /* as in maps, "" for none; owned by the mem */
 	/* Filled by mem_account. Bytes. */
 	uint64_t rss, swap;

@@ -12,8 +12,7 @@ struct mem_region *regions_parse(char *text, size_t *n);
 /* Private and backed by nothing: a page in no run of m->pages reads as zeroes. */
 static inline bool region_is_anon(const struct mem_region *r)
 {
-	return r->inode == 0 && r->dev_major == 0 && r->dev_minor == 0 &&
-	       !(r->prot & PROT_SHARED);
+	return !(r->flags & REGION_HAS_FILE) && !(r->prot & PROT_SHARED);
 }
 
 /* The index of the first run that ends after `at`; n when none does. */

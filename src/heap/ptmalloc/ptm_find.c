@@ -42,7 +42,7 @@ bool ptm_is_anonymous(const struct mem_region *r)
 		return false;
 	if (r->flags & REGION_IO)
 		return false;
-	if (r->inode == 0)
+	if (!(r->flags & REGION_HAS_FILE))
 		return r->name[0] == '\0' || r->name[0] == '[';
 	/* private huge pages: what glibc.malloc.hugetlb=2 maps */
 	return strncmp(r->name, "/anon_hugepage", 14) == 0;
