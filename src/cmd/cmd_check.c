@@ -89,7 +89,7 @@ const struct command cmd_check = {
 		"would help; which allocator it uses and how that is known.",
 	.example = "check 1234",
 	.example_text = "before anything else, on a machine you do not know",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS,
+	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_CORES,
 	.args = check_args,
 	.nargs = countof(check_args),
 	.args_size = sizeof(struct check_args),

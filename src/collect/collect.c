@@ -334,6 +334,7 @@ static void look_at_core(struct collection *c)
 
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
+	say_modules(&c->modules, o->evidence_only, c->model);
 	if (!wants_bytes(c))
 		locate(c, c->mem);
 }

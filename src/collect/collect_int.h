@@ -187,6 +187,12 @@ struct root {
 
 void root_add(struct model *m, uint32_t group, const struct root *root);
 
+/* ---- the files of a core's modules (module_say.c) ---- */
+
+/* Rows of evidence, or a note, on files that are missing; a warning when --exe is none of
+ * the core's. */
+void say_modules(const struct module_set *set, bool evidence, struct model *m);
+
 /* ---- bookkeeping (own.c) ---- */
 
 /* Types of the blocks that hold records of the allocator or of an interpreter, and roots

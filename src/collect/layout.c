@@ -179,9 +179,7 @@ static void build_modules(const struct module_set *set, struct model *m)
 		m->modules.end[row] = mod->end;
 		m->modules.bias[row] = mod->bias;
 		m->modules.path[row] = model_intern(m, str_of(mod->path));
-		if (mod->image)
-			m->modules.build_id[row] =
-				model_intern(m, image_build_id(mod->image));
+		m->modules.build_id[row] = model_intern(m, str_of(mod->build_id));
 	}
 }
 

@@ -4,6 +4,11 @@
  * a short read, not a SIGBUS. Opening reads the header, the program headers and the notes
  * (about five system calls); everything else waits until somebody asks.
  *
+ * A file that is not to be had may still lie in the target's memory, or parts of it: an
+ * image of that reads a range of the file where the segment that maps it is. Section headers
+ * are in no segment, so such an image has none; and words of its data are as the process
+ * left them.
+ *
  * Nothing the file says is trusted. All bytes come through image_load, which compares a
  * range with the file's size before it allocates, keeps what it read (so pointers live as
  * long as the image), and gives up on files that make it load their bytes over and over.
@@ -48,6 +53,33 @@ static const uint8_t *chunk_find(const struct image_lazy *lazy, uint64_t offset,
 	return NULL;
 }
 
+/* Where memory has this range of the file; headers come before all segments are known. */
+static bool place_in_memory(const struct image *img, uint64_t offset, uint64_t len,
+			    taddr *at)
+{
+	for (size_t i = 0; i < img->nsegments; i++) {
+		const struct image_segment *s = &img->segments[i];
+
+		if (offset < s->offset || offset - s->offset > s->filesz ||
+		    len > s->filesz - (offset - s->offset))
+			continue;
+		*at = img->bias + s->vaddr + (offset - s->offset);
+		return true;
+	}
+	*at = img->start + offset;
+	return img->nsegments == 0;
+}
+
+static bool read_bytes(const struct image *img, uint8_t *dst, uint64_t len,
+		       uint64_t offset)
+{
+	taddr at;
+
+	if (!img->mem)
+		return read_fully(img->fd, dst, len, offset);
+	return place_in_memory(img, offset, len, &at) && mem_read(img->mem, at, dst, len);
+}
+
 const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len)
 {
 	struct image_lazy *lazy = img->lazy;
@@ -63,7 +95,7 @@ const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len
 	bytes = malloc(len + 1);
 	if (!bytes)
 		return NULL;
-	if (!read_fully(img->fd, bytes, len, offset)) {
+	if (!read_bytes(img, bytes, len, offset)) {
 		free(bytes);
 		return NULL;
 	}
@@ -223,7 +255,8 @@ static void read_notes(struct image *img, const Elf64_Phdr *p)
 		img->build_id[0] = 0;
 }
 
-static void read_segments(struct image *img)
+/* Returns the table of program headers, or NULL. */
+static const uint8_t *read_segments(struct image *img)
 {
 	size_t n = img->header.e_phnum;
 	const uint8_t *table = NULL;
@@ -231,7 +264,7 @@ static void read_segments(struct image *img)
 	if (img->header.e_phentsize == sizeof(Elf64_Phdr))
 		table = image_load(img, img->header.e_phoff, n * sizeof(Elf64_Phdr));
 	if (!table)
-		return;
+		return NULL;
 	img->segments = xcalloc(n, sizeof(*img->segments));
 	for (size_t i = 0; i < n; i++) {
 		Elf64_Phdr p;
@@ -245,10 +278,21 @@ static void read_segments(struct image *img)
 			img->frames = p;
 		else if (p.p_type == PT_TLS)
 			img->tls = p;
-		else if (p.p_type == PT_NOTE)
-			read_notes(img, &p);
 	}
 	qsort(img->segments, img->nsegments, sizeof(*img->segments), by_vaddr);
+	return table;
+}
+
+/* Segments are to be known before: of an image in memory they tell where notes are. */
+static void find_build_id(struct image *img, const uint8_t *headers)
+{
+	for (size_t i = 0; headers && i < img->header.e_phnum; i++) {
+		Elf64_Phdr p;
+
+		memcpy(&p, headers + i * sizeof(p), sizeof(p));
+		if (p.p_type == PT_NOTE)
+			read_notes(img, &p);
+	}
 }
 
 static bool is_elf64(const Elf64_Ehdr *h)
@@ -281,32 +325,79 @@ static int open_file(const char *path)
 	return fd;
 }
 
+static struct image *image_new(int fd, const struct mem *mem, uint64_t size)
+{
+	struct image *img = xcalloc(1, sizeof(*img));
+
+	img->lazy = xcalloc(1, sizeof(*img->lazy));
+	img->fd = fd;
+	img->mem = mem;
+	img->file_size = size;
+	return img;
+}
+
+static bool read_header(struct image *img)
+{
+	const uint8_t *header = image_load(img, 0, sizeof(img->header));
+
+	if (header)
+		memcpy(&img->header, header, sizeof(img->header));
+	return header && is_elf64(&img->header);
+}
+
 bool image_open(const char *path, struct image **out, struct err *e)
 {
 	autoclose int fd = open_file(path);
 	struct image *img;
-	const uint8_t *header;
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail(e, ERR_FILE, "cannot open '%s': %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return fail(e, ERR_FILE, "'%s' is not a file", path);
-	img = xcalloc(1, sizeof(*img));
-	img->lazy = xcalloc(1, sizeof(*img->lazy));
-	img->file_size = (uint64_t)st.st_size;
-	img->fd = steal_fd(&fd);
-	header = image_load(img, 0, sizeof(img->header));
-	if (header)
-		memcpy(&img->header, header, sizeof(img->header));
-	if (!header || !is_elf64(&img->header)) {
+	img = image_new(steal_fd(&fd), NULL, (uint64_t)st.st_size);
+	if (!read_header(img)) {
 		image_close(img);
 		return fail(e, ERR_FILE, "'%s' is not a 64-bit little-endian ELF file",
 			    path);
 	}
-	read_segments(img);
+	find_build_id(img, read_segments(img));
 	*out = img;
 	return true;
+}
+
+/* The segment that maps the file's headers tells the bias, the last one how long the file
+ * is at least. */
+static bool place_image(struct image *img)
+{
+	const struct image_segment *s = img->segments;
+	uint64_t size = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < img->nsegments; i++, s++) {
+		if (!found && s->offset < PAGE_SIZE_4K && s->filesz > 0) {
+			img->bias = img->start - (s->vaddr - s->offset);
+			found = true;
+		}
+		size = max_u64(size, s->offset + s->filesz);
+	}
+	img->file_size = max_u64(size, img->lazy->loaded);
+	return found;
+}
+
+struct image *image_of_memory(const struct mem *m, taddr start)
+{
+	struct image *img = image_new(-1, m, mem_range_end(m, start) - start);
+	const uint8_t *headers;
+
+	img->start = start;
+	headers = read_header(img) ? read_segments(img) : NULL;
+	if (!headers || !place_image(img)) {
+		image_close(img);
+		return NULL;
+	}
+	find_build_id(img, headers);
+	return img;
 }
 
 void image_close(struct image *img)
@@ -321,7 +412,7 @@ void image_close(struct image *img)
 	free(img->lazy->functions);
 	free(img->lazy);
 	free(img->segments);
-	close(img->fd);
+	autoclose_fd(&img->fd);
 	free(img);
 }
 

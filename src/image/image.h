@@ -18,6 +18,10 @@ struct image;
 
 /* False: cannot be opened, or is no 64-bit little-endian ELF file. */
 must_check bool image_open(const char *path, struct image **out, struct err *e);
+/* The file whose headers the target has at `start`, as far as its memory holds it: what its
+ * segments map, data as the process left it, and no section headers. Borrows m. NULL: no
+ * headers are to be read there. */
+struct image *image_of_memory(const struct mem *m, taddr start);
 void image_close(struct image *img);
 
 /* Lower-case hex, empty when the file has none. Lives as long as the image. */
@@ -65,38 +69,56 @@ const uint8_t *image_bytes(const struct image *img, uint64_t vaddr, size_t len);
 
 /* ---- the files a target maps ---- */
 
+enum module_source {
+	SOURCE_NONE,
+	SOURCE_PATH, /* where the target says, on this machine or in the target's root */
+	SOURCE_EXE,
+	SOURCE_SYSROOT,
+	SOURCE_DEBUG_DIR,
+	SOURCE_DEBUGINFOD,
+	SOURCE_MEMORY, /* not the file: what the target's memory has of it */
+	SOURCE_COUNT,
+};
+
 struct module {
 	taddr start, end; /* from its first mapping to its last, .bss included */
 	uint64_t bias;
-	const char *path;    /* as in maps; owned by the set */
-	struct image *image; /* NULL: the file could not be read; `missing` says why */
-	char missing[128];
+	const char *path; /* as in maps; owned by the set */
+	/* NULL, or of SOURCE_MEMORY: the file could not be used. Then `missing` says why,
+	 * unless memory has all its code and read-only data. */
+	struct image *image;
+	enum module_source source;
+	char missing[256];
 	char build_id[2 * 64 +
 		      1]; /* hex, as the target's memory or the file says; or "" */
 };
 
 /* Where the files that a target maps are to be found. */
 struct module_files {
-	const char *
-		root; /* put before every path: /proc/PID/root of a live process, --sysroot;
-	                     "" this machine */
+	/* Put before every path: /proc/PID/root of a live process, --sysroot; "" this
+	 * machine. */
+	const char *root;
 	const char *exe; /* the program's own file, wherever it is; NULL not said */
-	const char
-		*debug_dir; /* also looked in, by build-id and by name; NULL not said */
-	taddr entry;        /* lies in the program's own module; 0 not known */
-	bool by_build_id; /* files count only by build-id, never by device and inode; missing
-	                     ones may be asked of debuginfod servers, if any are configured */
+	/* Also looked in, by build-id, by path and by name; NULL not said. */
+	const char *debug_dir;
+	taddr entry; /* lies in the program's own module; 0 not known */
+	/* Of a core: files count only by build-id (by their first page where there is none),
+	 * never by device and inode; they are looked for at the paths of this machine, too,
+	 * and missing ones may be asked of debuginfod servers, if any are configured. What
+	 * memory has serves where no file does. */
+	bool by_build_id;
 };
 
 struct module_set {
 	struct module *modules; /* by start */
 	size_t n;
+	char refused[512]; /* why a file that was asked for (exe) is not used, or "" */
 };
 
 /* Groups the mem's regions of mapped programs and libraries (of other files not) into
  * modules and opens their files. A deleted or replaced file is taken from
  * /proc/PID/map_files where the kernel lets us; a file that is not the mapped one (inode,
- * else build-id) is not used: its symbols would lie. */
+ * else build-id) is not used: its symbols would lie. `m` and `where` outlive the set. */
 void module_set_build(const struct mem *m, const struct module_files *where,
 		      struct module_set *set);
 /* Has a core read from the modules' files what it left out and nobody can have changed:

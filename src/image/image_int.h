@@ -9,8 +9,11 @@
 struct image_lazy;
 
 struct image {
-	int fd;
-	uint64_t file_size;
+	int fd;                /* -1: its bytes are read from `mem` */
+	const struct mem *mem; /* borrowed; NULL for a file */
+	taddr start;           /* in mem: where its headers are */
+	uint64_t bias;         /* in mem */
+	uint64_t file_size;    /* in mem: the end of what its segments map */
 	Elf64_Ehdr header;
 	struct image_segment *segments;
 	size_t nsegments;

@@ -3,37 +3,15 @@
  * From the lines of maps to the files behind them. The regions of one file that follow
  * each other with growing offsets are one group; a group whose memory starts with an ELF
  * header and that maps code is a module (anything else, fonts and locale archives, is
- * data). The file is opened under the target's root, or, deleted or replaced, through
- * /proc/PID/map_files, and used only when it is the mapped one:
- *
- *   device and inode are those of the mapping, or
- *   (overlayfs and btrfs show others in maps than in stat) the build-id in the target's
- *   memory is the file's, or, without build-ids, the first page is.
+ * data). Which file it is is told in module_file.c.
  *
  * The bias follows from any mapped segment: address - (vaddr of the mapped offset).
  */
-#include "image/image_int.h"
+#include "image/module_int.h"
 
 #include "base/search.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
-enum { PHDRS_MAX = 64, MAPPED_NOTES_MAX = 64 << 10 };
-
-static const char deleted[] = " (deleted)";
-
-struct group {
-	const struct mem *mem;
-	size_t first, last; /* regions; between them may lie nameless ones */
-	bool has_code;
-};
-
-static const struct mem_region *group_first(const struct group *g)
-{
-	return &g->mem->regions[g->first];
-}
 
 /* A file that may be read; reading a device may do anything. */
 static bool region_maps_file(const struct mem_region *r)
@@ -76,129 +54,6 @@ static bool group_may_be_elf(const struct group *g)
 	    !mem_load(g->mem, group_first(g)->start, &magic))
 		return true;
 	return memcmp(magic, ELFMAG, SELFMAG) == 0;
-}
-
-/* ---- is it the mapped file? ---- */
-
-/* The build-id that the target's memory holds, as hex; false: none to be seen. */
-static bool mapped_build_id(const struct group *g, char out[2 * 64 + 1])
-{
-	Elf64_Ehdr h;
-	Elf64_Phdr p[PHDRS_MAX];
-	taddr start = group_first(g)->start;
-	uint64_t low = 0;
-	bool found = false, has_low = false;
-
-	if (group_first(g)->offset != 0 || !mem_load(g->mem, start, &h) ||
-	    h.e_phnum > PHDRS_MAX || h.e_phentsize != sizeof(p[0]) ||
-	    !mem_read(g->mem, start + h.e_phoff, p, h.e_phnum * sizeof(p[0])))
-		return false;
-	for (size_t i = 0; i < h.e_phnum && !found; i++) {
-		if (p[i].p_type == PT_LOAD && !has_low) {
-			low = align_down(p[i].p_vaddr, PAGE_SIZE_4K);
-			has_low = true;
-		}
-		if (p[i].p_type != PT_NOTE || p[i].p_filesz > MAPPED_NOTES_MAX)
-			continue;
-		uint8_t *notes = xcalloc(1, p[i].p_filesz);
-
-		found = has_low &&
-			mem_read(g->mem, start - low + p[i].p_vaddr, notes,
-				 p[i].p_filesz) &&
-			build_id_find(notes, p[i].p_filesz, p[i].p_align, out);
-		free(notes);
-	}
-	return found;
-}
-
-static bool first_page_is_mapped(const struct group *g, const struct image *img)
-{
-	uint8_t mapped[PAGE_SIZE_4K];
-	size_t n = (size_t)min_u64(img->file_size, sizeof(mapped));
-	const uint8_t *file = image_load(img, 0, n);
-
-	return file && group_first(g)->offset == 0 &&
-	       mem_read(g->mem, group_first(g)->start, mapped, n) &&
-	       memcmp(file, mapped, n) == 0;
-}
-
-static bool inode_is_mapped(const struct group *g, const struct image *img)
-{
-	const struct mem_region *r = group_first(g);
-	struct stat st;
-
-	return fstat(img->fd, &st) == 0 && st.st_ino == r->inode &&
-	       st.st_dev == makedev(r->dev_major, r->dev_minor);
-}
-
-static bool file_is_mapped(const struct group *g, const struct image *img)
-{
-	char id[2 * 64 + 1];
-
-	if (inode_is_mapped(g, img))
-		return true;
-	if (img->build_id[0] && mapped_build_id(g, id))
-		return strcmp(id, img->build_id) == 0;
-	return first_page_is_mapped(g, img);
-}
-
-/* ---- opening ---- */
-
-static void say_missing(struct module *mod, const char *why)
-{
-	snprintf(mod->missing, sizeof(mod->missing), "%.127s", why);
-}
-
-static bool try_file(const struct group *g, const char *path, struct module *mod)
-{
-	struct image *img;
-	struct err e;
-
-	if (!image_open(path, &img, &e)) {
-		say_missing(mod, e.text);
-		return false;
-	}
-	if (!file_is_mapped(g, img)) {
-		say_missing(mod, "the file there now is not the one that is mapped");
-		image_close(img);
-		return false;
-	}
-	mod->image = img;
-	mod->missing[0] = 0;
-	return true;
-}
-
-/* The kernel's own link to what a range maps, even when no path leads there any more. */
-static bool try_map_files(const struct group *g, const char *root, struct module *mod)
-{
-	struct str proc = str_of(root);
-	char path[128], why[sizeof(mod->missing)];
-
-	if (!str_starts(proc, "/proc/") || !str_ends(proc, "/root"))
-		return false;
-	snprintf(path, sizeof(path), "%.*s/map_files/%lx-%lx", (int)(proc.n - 5), proc.s,
-		 group_first(g)->start, group_first(g)->end);
-	memcpy(why, mod->missing, sizeof(why));
-	if (try_file(g, path, mod))
-		return true;
-	memcpy(mod->missing, why, sizeof(why)); /* the first reason is the better one */
-	return false;
-}
-
-static void open_file_of(const struct group *g, const char *root, struct module *mod)
-{
-	struct buf path = { 0 };
-
-	if (str_ends(str_of(mod->path), deleted)) {
-		say_missing(mod, "the file has been deleted");
-	} else {
-		buf_printf(&path, "%s%s", root, mod->path);
-		if (try_file(g, path.s, mod))
-			goto out;
-	}
-	(void)try_map_files(g, root, mod);
-out:
-	buf_release(&path);
 }
 
 /* ---- bias and extent ---- */
@@ -292,17 +147,55 @@ static taddr end_with_bss(const struct group *g, const struct module *mod)
 	return end;
 }
 
-static void find_place(struct group *g, struct module *mod)
+static void drop_image(struct module *mod, const char *why)
 {
-	if (!mod->image)
-		return;
-	if (find_bias(g, mod->image, &mod->bias)) {
-		cut_group(g, mod->image, mod->bias);
-		return;
-	}
-	say_missing(mod, "the file's segments do not fit how it is mapped");
+	if (!mod->missing[0])
+		snprintf(mod->missing, sizeof(mod->missing), "%s", why);
 	image_close(mod->image);
 	mod->image = NULL;
+	mod->source = SOURCE_NONE;
+}
+
+/* Linkers lay the first segment out from address 0 on, but that of a program of fixed
+ * place, which is low. */
+static uint64_t guess_bias(const struct mem_region *first)
+{
+	return first->start <= UINT32_MAX ? 0 : first->start - first->offset;
+}
+
+/* Does memory hold all that nobody writes to? */
+static bool memory_is_whole(const struct mem *m, const struct module *mod)
+{
+	uint8_t byte;
+
+	for (size_t i = 0; i < mod->image->nsegments; i++) {
+		const struct image_segment *s = &mod->image->segments[i];
+		taddr at = mod->bias + s->vaddr;
+
+		if (s->filesz == 0 || (s->prot & PROT_W))
+			continue;
+		if (!mem_read(m, at, &byte, 1) ||
+		    !mem_read(m, at + s->filesz - 1, &byte, 1))
+			return false;
+	}
+	return true;
+}
+
+static void find_place(struct group *g, struct module *mod)
+{
+	struct group whole = *g;
+
+	if (mod->image && find_bias(g, mod->image, &mod->bias)) {
+		cut_group(g, mod->image, mod->bias);
+		if (mod->source == SOURCE_MEMORY && memory_is_whole(g->mem, mod))
+			mod->missing[0] = 0;
+		if (g->has_code || mod->source != SOURCE_MEMORY)
+			return;
+		*g = whole; /* what memory says of itself is not true */
+	}
+	if (mod->image)
+		drop_image(mod, "the file's segments do not fit how it is mapped");
+	mod->bias = guess_bias(group_first(g));
 }
 
 static void module_release(struct module *mod)
@@ -312,12 +205,16 @@ static void module_release(struct module *mod)
 }
 
 /* Adds the module that the group is, if it is one; *g is then cut to it. */
-static void add_module(struct module_set *set, struct group *g, const char *root)
+static void add_module(struct module_set *set, struct group *g,
+		       const struct module_files *where, const char *exe_id)
 {
 	struct module mod = { .start = group_first(g)->start,
 			      .path = xstrdup(group_first(g)->name) };
+	struct file_search search = {
+		.where = where, .group = g, .exe_id = exe_id, .mod = &mod
+	};
 
-	open_file_of(g, root, &mod);
+	module_find_file(&search);
 	find_place(g, &mod);
 	if (!g->has_code) {
 		module_release(&mod);
@@ -331,7 +228,11 @@ static void add_module(struct module_set *set, struct group *g, const char *root
 void module_set_build(const struct mem *m, const struct module_files *where,
 		      struct module_set *set)
 {
+	char exe_id[2 * 64 + 1];
+	bool has_exe;
+
 	*set = (struct module_set){ 0 };
+	has_exe = exe_build_id(where, set, exe_id);
 	for (size_t i = 0; i < m->nregions; i++) {
 		struct group g;
 
@@ -339,15 +240,11 @@ void module_set_build(const struct mem *m, const struct module_files *where,
 			continue;
 		g = group_at(m, i);
 		if (g.has_code && group_may_be_elf(&g))
-			add_module(set, &g, where->root);
+			add_module(set, &g, where, exe_id);
 		i = g.last;
 	}
-}
-
-void module_set_back(const struct module_set *set, struct mem *core)
-{
-	(void)set;
-	(void)core;
+	if (has_exe)
+		exe_was_used(where, set, exe_id);
 }
 
 void module_set_release(struct module_set *set)

@@ -134,7 +134,7 @@ static void walk(const struct mem *mem, const struct heap_places *p, struct mode
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fake_heap f;
-	const struct module_set none = { NULL, 0 };
+	const struct module_set none = { .n = 0 };
 	struct model *m = model_new();
 	struct heap_places *p;
 	size_t n = min_u64(size / CHANGE, MAX_CHANGES), before = size % 2 ? n / 2 : 0;

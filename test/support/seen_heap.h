@@ -70,7 +70,7 @@ static inline void walk_spans(const struct mem *mem, const struct heap_places *p
 
 static inline struct heap_places *locate(struct mem *mem, struct model *m)
 {
-	const struct module_set none = { NULL, 0 };
+	const struct module_set none = { .n = 0 };
 
 	return heap_locate(mem, &none, m);
 }

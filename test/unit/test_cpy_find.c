@@ -25,7 +25,7 @@ static int close_fake(void **state)
 static struct module module = { .start = FAKE_DATA,
 				.end = FAKE_DATA + FAKE_DATA_SIZE,
 				.path = "/lib/libfake.so" };
-static const struct module_set modules = { &module, 1 };
+static const struct module_set modules = { .modules = &module, .n = 1 };
 
 /* ---- ways ---- */
 
@@ -72,7 +72,7 @@ static void a_scan_finds_the_cookie(void **state)
 static void symbol_and_section_agree(void **state)
 {
 	struct module real = { .path = "/usr/bin/python3.11" };
-	const struct module_set set = { &real, 1 };
+	const struct module_set set = { .modules = &real, .n = 1 };
 	struct cpy_found by_symbol, by_section;
 	struct err e;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The modules of this very process are those that its dynamic linker knows. */
+/* The modules of this very process are those that its dynamic linker knows; those of a core
+ * that the kernel made of it hold what its memory held. */
 #include "image/image.h"
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -9,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -292,11 +296,247 @@ static void files_mapped_as_data_are_no_modules(void **state)
 	close(text);
 }
 
+/* ---- cores ---- */
+
+static const char untouched[8192] = "read-only data nobody has read";
+
+static pid_t start_twin(const char *dir, unsigned filter)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid = fork();
+	FILE *f;
+
+	if (pid == 0) {
+		f = fopen("/proc/self/coredump_filter", "w");
+		if (!f || fprintf(f, "%#x", filter) < 0 || fclose(f) != 0 ||
+		    chdir(dir) < 0 || setrlimit(RLIMIT_CORE, &unlimited) < 0)
+			_exit(1);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	return pid;
+}
+
+/* The one file in dir; -1: the system puts cores elsewhere. */
+static int open_core_in(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int fd = -1;
+
+	for (struct dirent *entry; fd < 0 && (entry = readdir(d));)
+		if (strncmp(entry->d_name, "core", 4) == 0)
+			fd = openat(dirfd(d), entry->d_name, O_RDONLY);
+	closedir(d);
+	return fd;
+}
+
+struct page {
+	taddr at;
+	bool is_private_file, may_write;
+	uint8_t bytes[PAGE_SIZE_4K];
+};
+
+/* Every page that a process has mapped of a file or was given, as it is. */
+static size_t read_pages(pid_t pid, struct page **out)
+{
+	char path[64], line[512], file[256];
+	size_t n = 0;
+	FILE *maps;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY);
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "r");
+	*out = NULL;
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned long start, end;
+		char prot[5];
+		int fields = sscanf(line, "%lx-%lx %4s %*s %*s %*s %255s", &start, &end,
+				    prot, file);
+
+		if (fields < 3 || strchr(line, '[') || prot[0] != 'r')
+			continue;
+		*out = realloc(*out, (n + (end - start) / PAGE_SIZE_4K) * sizeof(**out));
+		for (; start < end; start += PAGE_SIZE_4K) {
+			struct page *p = &(*out)[n];
+
+			*p = (struct page){ start,
+					    fields == 4 && prot[3] == 'p',
+					    prot[1] == 'w',
+					    { 0 } };
+			n += pread(fd, p->bytes, PAGE_SIZE_4K, (off_t)start) ==
+			     PAGE_SIZE_4K;
+		}
+	}
+	fclose(maps);
+	close(fd);
+	return n;
+}
+
+struct twin {
+	char dir[32];
+	struct page *pages;
+	size_t npages;
+	struct mem *core;
+	struct module_set set;
+	struct module_files where;
+};
+
+/* A core of a copy of this process; false: none can be had here. */
+static bool twin_open(struct twin *t, unsigned filter, const char *root, bool back)
+{
+	struct err e;
+	pid_t pid;
+	int fd;
+
+	*t = (struct twin){ .dir = "/tmp/heapsift-test-XXXXXX" };
+	assert_non_null(mkdtemp(t->dir));
+	pid = start_twin(t->dir, filter);
+	t->npages = read_pages(pid, &t->pages);
+	kill(pid, SIGABRT);
+	kill(pid, SIGCONT);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	fd = open_core_in(t->dir);
+	run("rm -r %s", t->dir);
+	if (fd < 0) {
+		print_message("NOT RUN: cores are not written into the current folder\n");
+		free(t->pages);
+		return false;
+	}
+	assert_true(mem_open_core(fd, "core", &t->core, &e));
+	t->where = (struct module_files){ .root = root,
+					  .entry = core_process(t->core)->entry,
+					  .by_build_id = true };
+	module_set_build(t->core, &t->where, &t->set);
+	if (back)
+		module_set_back(&t->set, t->core);
+	return true;
+}
+
+static void twin_close(struct twin *t)
+{
+	module_set_release(&t->set);
+	mem_close(t->core);
+	free(t->pages);
+}
+
+/* What is read is what was there; returns how many pages of files could not be read. */
+static size_t check_pages(const struct twin *t)
+{
+	uint8_t bytes[PAGE_SIZE_4K];
+	size_t holes = 0;
+
+	for (size_t i = 0; i < t->npages; i++) {
+		const struct page *p = &t->pages[i];
+
+		if (mem_read(t->core, p->at, bytes, sizeof(bytes)))
+			assert_memory_equal(bytes, p->bytes, sizeof(bytes));
+		else
+			holes += p->is_private_file && module_at(&t->set, p->at);
+	}
+	return holes;
+}
+
+static void a_core_is_completed_from_files(void **state)
+{
+	static const unsigned filters[] = { 0x33, 0x3f, 0x13, 0x10 };
+	char bytes[32];
+
+	(void)state;
+	for (size_t i = 0; i < countof(filters); i++) {
+		struct twin t;
+		size_t holes;
+
+		if (!twin_open(&t, filters[i], "", true))
+			return;
+		holes = check_pages(&t);
+		assert_int_equal(holes > 0, filters[i] == 0x10); /* data is not there */
+		assert_true(mem_read(t.core, (taddr)untouched, bytes, sizeof(bytes)));
+		assert_string_equal(bytes, untouched);
+		dl_iterate_phdr(check_loaded, &(struct world){ t.core, t.set });
+		twin_close(&t);
+	}
+}
+
+static int check_place(struct dl_phdr_info *info, size_t size, void *context)
+{
+	const struct twin *t = context;
+	const struct module *mod = module_at(&t->set, info->dlpi_addr);
+	struct image *img;
+	struct err e;
+
+	(void)size;
+	if (strstr(info->dlpi_name, "vdso"))
+		return 0;
+	assert_non_null(mod);
+	assert_non_null(mod->image);
+	assert_int_equal(mod->source, SOURCE_MEMORY);
+	assert_int_equal(mod->bias, info->dlpi_addr);
+	assert_true(image_open(*info->dlpi_name ? info->dlpi_name : "/proc/self/exe",
+			       &img, &e));
+	assert_string_equal(mod->build_id, image_build_id(img).s);
+	image_close(img);
+	return 0;
+}
+
+/* The core's regions under other names: the files are nowhere. */
+static void lose_files(struct twin *t)
+{
+	module_set_release(&t->set);
+	for (size_t i = 0; i < t->core->nregions; i++)
+		if (t->core->regions[i].name[0] == '/')
+			t->core->regions[i].name = "/nowhere/lib.so (deleted)";
+	module_set_build(t->core, &t->where, &t->set);
+}
+
+static void without_files_memory_tells(void **state)
+{
+	static const unsigned filters[] = { 0x33, 0x3f };
+	char bytes[32];
+
+	(void)state;
+	for (size_t i = 0; i < countof(filters); i++) {
+		struct twin t;
+
+		if (!twin_open(&t, filters[i], "", false))
+			return;
+		lose_files(&t);
+		module_set_back(&t.set, t.core);
+		dl_iterate_phdr(check_place, &t);
+		(void)check_pages(&t);
+		assert_int_equal(mem_read(t.core, (taddr)untouched, bytes, sizeof(bytes)),
+				 filters[i] == 0x3f);
+		assert_int_equal(module_at(&t.set, (taddr)untouched)->missing[0] == 0,
+				 filters[i] == 0x3f);
+		twin_close(&t);
+	}
+}
+
+static void a_file_without_proof_is_not_used(void **state)
+{
+	struct twin t;
+
+	(void)state;
+	if (!twin_open(&t, 0x3, "", true))
+		return;
+	assert_true(t.set.n >= 3);
+	for (size_t i = 0; i < t.set.n; i++) {
+		assert_null(t.set.modules[i].image);
+		assert_non_null(strstr(t.set.modules[i].missing, "no build-id"));
+	}
+	twin_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modules_are_the_dynamic_linkers),
 		cmocka_unit_test(relative_targets_are_in_memory),
+		cmocka_unit_test(a_core_is_completed_from_files),
+		cmocka_unit_test(without_files_memory_tells),
+		cmocka_unit_test(a_file_without_proof_is_not_used),
 		cmocka_unit_test(deleted_files_come_from_map_files),
 		cmocka_unit_test(build_ids_decide_when_inodes_differ),
 		cmocka_unit_test(files_mapped_as_data_are_no_modules),

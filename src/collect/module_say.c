@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which files of a core's modules are at hand, by what, and what the missing ones would
+ * give: rows for `check`, one note for all else. */
+#include "collect/collect_int.h"
+
+#include <stdio.h>
+
+static const char *const found_by[SOURCE_COUNT] = {
+	[SOURCE_PATH] = "at their paths",        [SOURCE_EXE] = "by --exe",
+	[SOURCE_SYSROOT] = "below --sysroot",    [SOURCE_DEBUG_DIR] = "by --debug-dir",
+	[SOURCE_DEBUGINFOD] = "from debuginfod", [SOURCE_MEMORY] = "in the core itself",
+};
+
+static size_t count_missing(const struct module_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		n += set->modules[i].missing[0] != 0;
+	return n;
+}
+
+static void list_found(const struct module_set *set, struct buf *out)
+{
+	size_t n[SOURCE_COUNT] = { 0 };
+
+	for (size_t i = 0; i < set->n; i++)
+		n[set->modules[i].source] += set->modules[i].missing[0] == 0;
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		if (n[i] > 0 && found_by[i])
+			buf_printf(out, "%s%zu %s", out->n ? ", " : "", n[i],
+				   found_by[i]);
+}
+
+static void tell_module(const struct module *mod, struct model *m)
+{
+	struct buf evidence = { 0 };
+
+	buf_printf(&evidence, "%s%s; %s", mod->build_id[0] ? "build-id " : "no build-id",
+		   mod->build_id, mod->missing);
+	model_evidence(m, "missing file", mod->path, evidence.s,
+		       "would give its code, read-only data and symbols: --sysroot DIR "
+		       "(by its path), --debug-dir DIR (by build-id or name), or "
+		       "DEBUGINFOD_URLS");
+	buf_release(&evidence);
+}
+
+static void tell_modules(const struct module_set *set, struct model *m)
+{
+	struct buf found = { 0 };
+	char answer[64];
+
+	list_found(set, &found);
+	snprintf(answer, sizeof(answer), "%zu of %zu", set->n - count_missing(set),
+		 set->n);
+	model_evidence(m, "files of modules", answer, found.s ? found.s : "", "");
+	for (size_t i = 0; i < set->n; i++)
+		if (set->modules[i].missing[0])
+			tell_module(&set->modules[i], m);
+	buf_release(&found);
+}
+
+/* Some names; `check` has them all. */
+static void note_missing(const struct module_set *set, size_t missing, struct model *m)
+{
+	enum { NAMES = 3 };
+	struct buf names = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n && n < NAMES; i++) {
+		struct str name = str_behind_last(str_of(set->modules[i].path), '/');
+
+		if (set->modules[i].missing[0])
+			buf_printf(&names, "%s%.*s", n++ ? ", " : "", (int)name.n,
+				   name.s);
+	}
+	model_find_out(m, SEVERITY_NOTE, "modules",
+		       "the files of %zu of %zu modules are missing (%s%s): "
+		       "'heapsift check' lists them, and what helps",
+		       missing, set->n, names.s, missing > n ? ", ..." : "");
+	buf_release(&names);
+}
+
+void say_modules(const struct module_set *set, bool evidence, struct model *m)
+{
+	size_t missing = count_missing(set);
+
+	if (set->refused[0])
+		model_find_out(m, SEVERITY_WARNING, "--exe", "%s", set->refused);
+	if (evidence)
+		tell_modules(set, m);
+	else if (missing > 0)
+		note_missing(set, missing, m);
+}
