@@ -172,6 +172,19 @@ static bool scan_target(struct collection *c, struct scan *s, struct err *e)
 	return true;
 }
 
+static void tell_nameless_types(const struct collection *c)
+{
+	uint32_t n = c->python ? python_nameless_types(c->python) : 0;
+
+	if (n > 0)
+		model_find_out(
+			c->model, SEVERITY_NOTE, "python",
+			"%u types are told by their address: their names were left "
+			"out of the core, and the files that have them were not "
+			"found",
+			n);
+}
+
 /* All that is computed of it. */
 static bool build_model(struct collection *c, struct scan *s, struct err *e)
 {
@@ -179,6 +192,7 @@ static bool build_model(struct collection *c, struct scan *s, struct err *e)
 	scan_build_blocks(s, c->model);
 	if (c->objects && !objects_build(c->objects, c->model, e))
 		return false;
+	tell_nameless_types(c);
 	own_build(s, c->model);
 	if (s->edges)
 		edges_build(s, c->objects, c->roots, &c->modules, c->model);

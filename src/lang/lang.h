@@ -166,6 +166,9 @@ must_check bool python_read_object(struct python_reader *r, taddr at, bool value
  * its module, builtins without it. It lives as long as py. */
 uint32_t python_type_count(const struct python *py);
 struct str python_type_name(const struct python *py, uint32_t type);
+/* How many of them are "type at 0x...": their name is in read-only data that a core left out,
+ * and no module of the process names them. */
+uint32_t python_nameless_types(const struct python *py);
 
 /* Likewise labels; 0 .. LABEL_WEAK are the kinds without a name. */
 uint16_t python_label_count(const struct python *py);

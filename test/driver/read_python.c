@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * read_python PID [values]: every object of a Python process, as its reader sees it, as
- * text for a test to compare with the interpreter's own word. Lines that tell more of an
- * object follow it:
+ * text for a test to compare with the interpreter's own word.
+ * read_python CORE ROOT [values]: the same of a core, whose files are under ROOT.
+ * Lines that tell more of an object follow it:
  *
  *   o ADDR TYPE SIZE REFCOUNT OWN REACHED    refcount -1: immortal; reached: not only an
  *                                            allocated block that looks like an object
@@ -182,6 +183,35 @@ static bool run(pid_t pid, bool values, struct model *m, struct err *e)
 	return ok;
 }
 
+static bool run_core(char **argv, bool values, struct model *m, struct err *e)
+{
+	struct module_files where = { .root = argv[2], .by_build_id = true };
+	struct python_places *places = NULL;
+	struct module_set modules = { 0 };
+	struct python *py = NULL;
+	struct mem *mem = NULL;
+	int fd = -1;
+	bool ok = mem_open_file(argv[1], &fd, e) && mem_open_core(fd, argv[1], &mem, e);
+
+	if (!ok)
+		return false;
+	where.entry = core_process(mem)->entry;
+	module_set_build(mem, &where, &modules);
+	module_set_back(&modules, mem);
+	places = python_locate(mem, &modules, m);
+	ok = places || fail(e, ERR_FILE, "there is no Python in it");
+	if (ok)
+		printf("quiet %d\n", python_is_quiet(mem, places));
+	ok = ok && python_open(mem, places, m, &py, e);
+	if (ok)
+		read_all(py, values);
+	python_free(py);
+	python_places_free(places);
+	module_set_release(&modules);
+	mem_close(mem);
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	struct model *m = model_new();
@@ -190,7 +220,10 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	ok = run((pid_t)atoi(argv[1]), argc == 3, m, &e);
+	if (argv[1][strspn(argv[1], "0123456789")] == 0)
+		ok = run((pid_t)atoi(argv[1]), argc == 3, m, &e);
+	else
+		ok = argc > 2 && run_core(argv, argc == 4, m, &e);
 	print_findings_and_evidence(m);
 	if (!ok)
 		fprintf(stderr, "%s\n", e.text);

@@ -190,13 +190,21 @@ static bool lists_close(const struct mem *m, const struct cpy_layout *l, taddr i
 	return closed >= 3;
 }
 
-static bool type_is_named(const struct mem *m, const struct cpy_layout *l, taddr type,
-			  const char *name)
+/* Is it the static type of this name? Without the name (a core has no read-only data), the
+ * one right below `object` that has the flag of such types: OrderedDict is further down. */
+static bool is_type(const struct mem *m, const struct cpy_layout *l, taddr type,
+		    const char *name, uint64_t flag)
 {
+	taddr at = cpy_peek(m, type + l->type.name);
+	taddr base = cpy_peek(m, type + l->type.base);
+	uint64_t flags = cpy_peek(m, type + l->type.flags);
 	char text[8];
 
-	return mem_read_string(m, cpy_peek(m, type + l->type.name), text, sizeof(text)) &&
-	       strcmp(text, name) == 0;
+	if (!cpy_is_left_out(m, at))
+		return mem_read_string(m, at, text, sizeof(text)) &&
+		       strcmp(text, name) == 0;
+	return flags & flag && flags & CPY_READY && !(flags & CPY_HEAPTYPE) &&
+	       cpy_may_be_address(base) && cpy_peek(m, base + l->type.base) == 0;
 }
 
 bool cpy_is_dict(const struct mem *m, const struct cpy_layout *l, taddr dict)
@@ -205,7 +213,8 @@ bool cpy_is_dict(const struct mem *m, const struct cpy_layout *l, taddr dict)
 	taddr meta = cpy_peek(m, type + CPY_TYPE);
 
 	return cpy_may_be_address(dict) && cpy_peek(m, meta + CPY_TYPE) == meta &&
-	       type_is_named(m, l, type, "dict") && type_is_named(m, l, meta, "type");
+	       is_type(m, l, type, "dict", CPY_DICT_SUBCLASS) &&
+	       is_type(m, l, meta, "type", CPY_TYPE_SUBCLASS);
 }
 
 struct walk {

@@ -5,8 +5,8 @@
  *   symbol    _PyRuntime is exported since 3.7, stripped or not
  *   section   since 3.10 it has the section .PyRuntime for itself
  *   scan      without section headers: since 3.13 it starts with a cookie; since 3.11 it
- *             holds the main interpreter, and points to it. A word that points to just that
- *             distance behind itself proves itself: nothing else need be read.
+ *             holds the main interpreter, and points to it: a word that points to just that
+ *             distance behind itself, to what has threads of its own and sys.modules.
  *
  * Symbols are asked for only in files that look like a Python: a name, or the section.
  * A large program's symbol table is dear to read, and every process comes through here.
@@ -77,6 +77,15 @@ bool cpy_find_by_section(const struct module_set *set, struct cpy_found *out)
 
 /* ---- by what is in memory ---- */
 
+/* Without headers nobody knows that the nameless memory behind a module is its .bss. */
+static bool is_writable_of(const struct mem_region *r, const struct module *module)
+{
+	bool is_bss = !module->image && r->start == module->end && r->name[0] == 0;
+
+	return r->start >= module->start && (r->start < module->end || is_bss) &&
+	       (r->prot & (PROT_R | PROT_W)) == (PROT_R | PROT_W);
+}
+
 void cpy_each_word(const struct mem *m, const struct module *module, cpy_words_fn *fn,
 		   void *context)
 {
@@ -86,8 +95,7 @@ void cpy_each_word(const struct mem *m, const struct module *module, cpy_words_f
 	for (size_t i = 0; i < m->nregions; i++) {
 		const struct mem_region *r = &m->regions[i];
 
-		if (r->start < module->start || r->start >= module->end ||
-		    (r->prot & (PROT_R | PROT_W)) != (PROT_R | PROT_W))
+		if (!is_writable_of(r, module))
 			continue;
 		for (taddr at = r->start; at < r->end;) {
 			size_t have;
@@ -126,7 +134,7 @@ static bool is_cookie(const struct mem *m, taddr at)
 /* Is the word at `at`, in some row, interpreters.main? */
 static const struct cpy_layout *self_link(taddr at, uint64_t word)
 {
-	for (unsigned minor = 11; minor < 32; minor++) {
+	for (unsigned minor = 11; minor < CPY_MINORS; minor++) {
 		const struct cpy_layout *l = cpy_layout_of(3, minor);
 
 		if (l && word - at == l->runtime.main_interpreter -
@@ -134,6 +142,15 @@ static const struct cpy_layout *self_link(taddr at, uint64_t word)
 			return l;
 	}
 	return NULL;
+}
+
+/* Objects, too, lie at all distances from each other. */
+static bool holds(const struct mem *m, const struct cpy_layout *l, taddr runtime)
+{
+	struct cpy_checked ignored;
+	struct err e;
+
+	return cpy_check_running(m, l, runtime, &ignored, &e);
 }
 
 static bool see_words(void *context, taddr at, const uint64_t *words, size_t n)
@@ -155,7 +172,7 @@ static bool see_words(void *context, taddr at, const uint64_t *words, size_t n)
 		if (words[i] - here >= 1 << 20 || words[i] == here)
 			continue;
 		l = self_link(here, words[i]);
-		if (!l || cpy_peek(s->mem, words[i] + l->interp.threads) < PAGE_SIZE_4K)
+		if (!l || !holds(s->mem, l, here - l->runtime.interpreters_main))
 			continue;
 		s->runtime = here - l->runtime.interpreters_main;
 		s->way = "a pointer to the main interpreter inside it";

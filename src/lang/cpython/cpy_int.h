@@ -15,6 +15,7 @@
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
  *   cpy_label.c     the names of references
  *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
+ *   cpy_typename.c  names of types where a core has none
  *   cpy_struct.c    for which types rules hold, beyond their name
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
@@ -351,6 +352,9 @@ static inline bool cpy_may_be_address(uint64_t word)
 	return (word & 7) == 0 && word >= 4096 && word >> 47 == 0;
 }
 
+/* Is `at` mapped, but nothing to be read there: a core without it, and without its file? */
+bool cpy_is_left_out(const struct mem *m, taddr at);
+
 /* ---- labels (cpy_label.c): thread-safe, the same number for the same words ---- */
 
 struct cpy_labels *cpy_labels_new(void);
@@ -443,6 +447,7 @@ struct cpy_type {
 	uint32_t nvalues, values_size; /* values_size: places of a new instance */
 	bool is_singleton;             /* as in cpy_rules */
 	bool is_metatype;              /* its instances are types */
+	bool has_no_name;              /* left out of the core: "type at 0x..." */
 	bool is_python; /* adds nothing of C's: made by a class statement, or as good as that */
 	uint8_t pre_header; /* bytes before the object, the collector's head included */
 };

@@ -91,6 +91,16 @@ static void find_code(const struct module *module, struct python_places *p)
 		p->subtype_traverse = module->bias + vaddr;
 }
 
+/* In a core of which neither the file nor the code is there. */
+static void tell_code(const struct mem *mem, const struct python_places *p,
+		      struct model *m)
+{
+	if (!p->eval_end && mem->no_residency)
+		model_evidence(m, "interpreter's code", "not found",
+			       "its file could not be read",
+			       "whether it was in the middle of a change is not known");
+}
+
 static void tell_statics(struct model *m, const struct python_places *p,
 			 const struct cpy_statics *s)
 {
@@ -181,6 +191,7 @@ struct python_places *python_locate(struct mem *running, const struct module_set
 	p->image_start = f.module->start;
 	p->image_end = f.module->end;
 	find_code(f.module, p);
+	tell_code(running, p, m);
 	if (p->layout->interp.obmalloc == CPY_ABSENT) {
 		struct cpy_statics s = cpy_find_statics(running, f.module, p);
 

@@ -104,3 +104,10 @@ bool cpy_read_slowly(struct python_reader *r, taddr at, void *dst, size_t len)
 	}
 	return true;
 }
+
+bool cpy_is_left_out(const struct mem *m, taddr at)
+{
+	uint8_t byte;
+
+	return mem_region_at(m, at) && !mem_load(m, at, &byte);
+}

@@ -4,6 +4,7 @@
  * does not now if it is in a system call, or if its pc is in the interpreter's loop itself:
  * a list that grows, a dict that is resized, a collection are all functions called from
  * there. This runs while the target stands: two reads for each GIL, three for its holder.
+ * A core without code does not tell whether its holder was in a call: locate says so.
  */
 #include "lang/cpython/cpy_runtime_int.h"
 
@@ -36,7 +37,7 @@ static bool gil_is_quiet(const struct mem *m, const struct python_places *p, tad
 	t = thread_of(m, l, cpy_peek(m, gil + l->gil.last_holder));
 	/* a holder that cannot be asked cannot be waited for either */
 	if (!t || (t->pc >= p->eval_start && t->pc < p->eval_end) ||
-	    is_in_system_call(m, t))
+	    is_in_system_call(m, t) || cpy_is_left_out(m, t->pc - 2))
 		return true;
 	t->is_busy = true;
 	return false;

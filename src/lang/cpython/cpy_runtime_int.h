@@ -10,6 +10,7 @@
 #include "lang/cpython/cpy_int.h"
 
 enum {
+	CPY_MINORS = 32, /* more than 3 will ever have */
 	CPY_INTERPS_MAX = 4096,
 	CPY_THREADS_MAX = 1 << 16,
 	CPY_ARENAS_MAX = 1 << 20, /* 1 TiB of arenas */
@@ -98,7 +99,8 @@ void cpy_each_interp(const struct mem *m, const struct cpy_layout *l, taddr runt
 typedef bool cpy_thread_fn(void *context, taddr thread);
 bool cpy_each_thread(const struct mem *m, const struct cpy_layout *l, taddr interp,
 		     cpy_thread_fn *fn, void *context);
-/* Is `dict` a dict? Its type's name says so, and its type's type is `type` itself. */
+/* Is `dict` a dict? Its type's name says so, and its type's type is `type` itself. Where a
+ * core has no names, their places among the types do. */
 bool cpy_is_dict(const struct mem *m, const struct cpy_layout *l, taddr dict);
 
 /* ---- static data without names (cpy_static.c), up to 3.11 ---- */

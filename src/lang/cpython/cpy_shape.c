@@ -92,21 +92,53 @@ struct member {
 	uint64_t offset, flags, doc;
 };
 
-static void add_member(struct python_reader *r, const struct cpy_type *t, struct slots *s,
-		       const struct member *m)
+/* The member's name where its bytes are left out: the type's dict has its descriptor, which
+ * leads to it (PyMemberDescrObject, Include/cpython/descrobject.h). */
+struct member_search {
+	struct python_reader *r;
+	taddr type, member;
+};
+enum { DESCRIPTOR_TYPE = 16, DESCRIPTOR_MEMBER = 40 };
+
+static bool see_descriptor(void *context, taddr key, taddr value)
+{
+	struct member_search *s = context;
+	struct python_reader *r = s->r;
+
+	if (!cpy_may_be_address(key) || !cpy_may_be_address(value) ||
+	    cpy_word_or_0(r, value + DESCRIPTOR_TYPE) != s->type ||
+	    cpy_word_or_0(r, value + DESCRIPTOR_MEMBER) != s->member)
+		return true;
+	(void)cpy_text(r, key, CPY_TYPE_NAME_MAX, &r->type_cache->text);
+	return false;
+}
+
+static void member_name(struct python_reader *r, const struct cpy_type *t, taddr at,
+			const struct member *m)
 {
 	struct buf *text = &r->type_cache->text;
+
+	buf_clear(text);
+	if (cpy_string(r, m->name, CPY_TYPE_NAME_MAX, text))
+		return;
+	buf_clear(text);
+	if (cpy_is_left_out(r->memory->mem, m->name))
+		(void)cpy_dict_each(r, cpy_type_dict(r, t->at), see_descriptor,
+				    &(struct member_search){ r, t->at, at });
+}
+
+static void add_member(struct python_reader *r, const struct cpy_type *t, struct slots *s,
+		       taddr at, const struct member *m)
+{
 	bool is_object = m->type == T_OBJECT_EX || (m->type == T_OBJECT && !t->is_python);
 
 	if (!is_object || m->offset % 8 || m->offset < CPY_SIZE ||
 	    m->offset > t->basicsize - 8)
 		return;
-	buf_clear(text);
-	if (!cpy_string(r, m->name, CPY_TYPE_NAME_MAX, text))
-		buf_clear(text);
+	member_name(r, t, at, m);
 	slots_add(s, m->offset,
 		  cpy_label(r->py, t->is_python ? LABEL_ATTRIBUTE : LABEL_FIELD,
-			    buf_view(text)));
+			    buf_view(&r->type_cache->text)));
 }
 
 /* A heap type's members follow it, ob_size of them (PyHeapType_GET_MEMBERS); a static
@@ -127,7 +159,7 @@ static void add_members(struct python_reader *r, const struct cpy_raw_type *raw,
 	for (; at && n > 0; n--, at += MEMBER_SIZE) {
 		if (!cpy_read(r, at, &m, sizeof(m)) || !m.name)
 			return;
-		add_member(r, t, s, &m);
+		add_member(r, t, s, at, &m);
 	}
 }
 
@@ -248,6 +280,7 @@ struct cpy_type *cpy_type_build(struct python_reader *r, const struct cpy_raw_ty
 	t->base = base;
 	t->tp_name = copy_of(buf_view(&r->type_cache->text));
 	t->name = qualified_name(r, raw, t->tp_name);
+	t->has_no_name = raw->has_no_name && str_is(t->name, t->tp_name.s);
 	t->flags = cpy_raw_word(raw, l->type.flags);
 	t->basicsize = cpy_raw_word(raw, l->type.basicsize);
 	t->itemsize = (int64_t)cpy_raw_word(raw, l->type.itemsize);

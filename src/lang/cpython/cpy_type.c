@@ -42,6 +42,7 @@ void cpy_types_free(struct cpy_types *types)
 	for (size_t i = 0; i < types->n; i++)
 		cpy_type_free(types->types[i]);
 	free(types->types);
+	cpy_typenames_free(types->names);
 	map_release(&types->by_address);
 	pthread_mutex_destroy(&types->lock);
 	free(types);
@@ -87,18 +88,32 @@ bool cpy_string(struct python_reader *r, taddr at, size_t max, struct buf *out)
 	return false;
 }
 
-static bool is_named(struct python_reader *r, taddr type, const char *name)
+/* Is this type of itself `type`? By its name, or, where that is left out, by its place right
+ * below `object` and the size of its instances. */
+static bool is_type_itself(struct python_reader *r, taddr at)
 {
-	char text[8];
-	size_t n = strlen(name) + 1;
+	const struct cpy_layout *l = r->layout;
+	taddr name = cpy_word_or_0(r, at + l->type.name), base;
+	char text[5];
+	bool is;
 
-	assert(n <= sizeof(text));
-	return cpy_read(r, cpy_word_or_0(r, type + r->layout->type.name), text, n) &&
-	       memcmp(text, name, n) == 0;
+	if (at == r->type_cache->itself)
+		return true;
+	if (cpy_read(r, name, text, sizeof(text))) {
+		is = memcmp(text, "type", sizeof(text)) == 0;
+	} else {
+		base = cpy_word_or_0(r, at + l->type.base);
+		is = cpy_is_left_out(r->memory->mem, name) && cpy_may_be_address(base) &&
+		     cpy_word_or_0(r, at + l->type.basicsize) == l->type.heap_size &&
+		     cpy_word_or_0(r, base + CPY_TYPE) == at &&
+		     cpy_word_or_0(r, base + l->type.base) == 0;
+	}
+	if (is)
+		r->type_cache->itself = at;
+	return is;
 }
 
-/* By ob_type from type to type of types, to the one that is its own. */
-static bool leads_to_type(struct python_reader *r, taddr at)
+bool cpy_leads_to_type(struct python_reader *r, taddr at)
 {
 	for (int step = 0; step < META_STEPS; step++) {
 		taddr meta = cpy_word_or_0(r, at + CPY_TYPE);
@@ -110,7 +125,7 @@ static bool leads_to_type(struct python_reader *r, taddr at)
 		if (!(flags & CPY_TYPE_SUBCLASS) || !(flags & CPY_READY))
 			return false;
 		if (meta == at)
-			return is_named(r, at, "type");
+			return is_type_itself(r, at);
 		at = meta;
 	}
 	return false;
@@ -124,23 +139,55 @@ static bool name_is_sane(struct str name)
 	return true;
 }
 
+static struct str name_in_modules(struct python_reader *r, taddr type)
+{
+	struct cpy_types *types = r->py->types;
+	struct str name;
+
+	pthread_mutex_lock(&types->lock);
+	if (!types->names)
+		types->names = cpy_typenames_new(r);
+	name = cpy_typenames_find(types->names, type);
+	pthread_mutex_unlock(&types->lock);
+	return name;
+}
+
+/* Reads its tp_name into the reader's text, or what serves instead. */
+static bool name_read(struct python_reader *r, struct cpy_raw_type *raw)
+{
+	struct buf *text = &r->type_cache->text;
+	taddr at = cpy_raw_word(raw, r->layout->type.name);
+	struct str name;
+
+	raw->has_no_name = false;
+	buf_clear(text);
+	if (cpy_string(r, at, CPY_TYPE_NAME_MAX, text))
+		return name_is_sane(buf_view(text));
+	if (!cpy_is_left_out(r->memory->mem, at))
+		return false;
+	name = name_in_modules(r, raw->at);
+	buf_clear(text);
+	buf_add(text, name.s, name.n);
+	raw->has_no_name = name.n == 0;
+	if (raw->has_no_name)
+		buf_printf(text, "type at 0x%llx", (unsigned long long)raw->at);
+	return true;
+}
+
 /* Reads it, and its tp_name into the reader's text. */
 static bool raw_read(struct python_reader *r, taddr at, struct cpy_raw_type *raw)
 {
 	const struct cpy_layout *l = r->layout;
-	struct buf *text = &r->type_cache->text;
 
 	assert(l->type.size <= CPY_TYPE_BYTES);
 	raw->at = at;
-	if (!leads_to_type(r, at) || !cpy_read(r, at, raw->bytes, l->type.size))
+	if (!cpy_leads_to_type(r, at) || !cpy_read(r, at, raw->bytes, l->type.size))
 		return false;
 	if (!(cpy_raw_word(raw, l->type.flags) & CPY_READY) ||
 	    cpy_raw_word(raw, l->type.basicsize) - 16 > BASICSIZE_MAX ||
 	    cpy_raw_word(raw, l->type.itemsize) > ITEMSIZE_MAX)
 		return false;
-	buf_clear(text);
-	return cpy_string(r, cpy_raw_word(raw, l->type.name), CPY_TYPE_NAME_MAX, text) &&
-	       name_is_sane(buf_view(text));
+	return name_read(r, raw);
 }
 
 /* ---- finding them ---- */
@@ -191,7 +238,8 @@ static size_t list_bases(struct python_reader *r, taddr at, taddr bases[BASES_MA
 		*known = shared_find(r->py->types, at);
 		if (*known)
 			return n;
-		if (n == BASES_MAX || !cpy_may_be_address(at) || !leads_to_type(r, at))
+		if (n == BASES_MAX || !cpy_may_be_address(at) ||
+		    !cpy_leads_to_type(r, at))
 			return 0;
 		bases[n++] = at;
 	}
@@ -271,6 +319,17 @@ uint32_t python_type_count(const struct python *py)
 	return n;
 }
 
+uint32_t python_nameless_types(const struct python *py)
+{
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&py->types->lock);
+	for (size_t i = 0; i < py->types->n; i++)
+		n += py->types->types[i]->has_no_name;
+	pthread_mutex_unlock(&py->types->lock);
+	return n;
+}
+
 struct str python_type_name(const struct python *py, uint32_t type)
 {
 	struct str name;
@@ -298,7 +357,7 @@ static bool vote_for(void *context, taddr key, taddr value)
 	taddr traverse, dealloc;
 
 	(void)key;
-	if (!cpy_may_be_address(value) || !leads_to_type(v->r, value) ||
+	if (!cpy_may_be_address(value) || !cpy_leads_to_type(v->r, value) ||
 	    !(flags_of(v->r, value) & CPY_HEAPTYPE))
 		return true;
 	traverse = cpy_word_or_0(v->r, value + l->type.traverse);

@@ -19,7 +19,8 @@ struct cpy_types {
 	struct cpy_type **types;
 	size_t n, cap;
 	bool is_learned;
-	taddr traverse, dealloc; /* subtype_traverse, subtype_dealloc; 0 not known */
+	taddr traverse, dealloc;     /* subtype_traverse, subtype_dealloc; 0 not known */
+	struct cpy_typenames *names; /* made when a type's own is left out */
 };
 
 struct cpy_type_cache {
@@ -30,12 +31,14 @@ struct cpy_type_cache {
 	struct map by_address; /* -> index; only types */
 	const struct cpy_type **types;
 	size_t n, cap;
+	taddr itself; /* `type`; 0 not met yet */
 	struct buf text;
 };
 
 /* The struct, as it lies in the target. */
 struct cpy_raw_type {
 	taddr at;
+	bool has_no_name;
 	uint8_t bytes[CPY_TYPE_BYTES];
 };
 
@@ -47,6 +50,15 @@ static inline uint64_t cpy_raw_word(const struct cpy_raw_type *raw, uint32_t off
 		memcpy(&word, raw->bytes + offset, sizeof(word));
 	return word;
 }
+
+/* By ob_type from type to type of types, to the one that is its own. */
+bool cpy_leads_to_type(struct python_reader *r, taddr at);
+
+/* Names of static types where tp_name is not in memory (cpy_typename.c). */
+struct cpy_typenames *cpy_typenames_new(struct python_reader *r);
+void cpy_typenames_free(struct cpy_typenames *names);
+/* Empty: there is none. Lives as long as names. */
+struct str cpy_typenames_find(const struct cpy_typenames *names, taddr type);
 
 /* What instances of the type look like. raw is just read: its tp_name is the text of the
  * reader's type cache. */

@@ -5,6 +5,7 @@
  *   the debug offsets at the start of the runtime      from 3.13, in memory
  *   Py_Version, a constant                             from 3.11, exported
  *   the text of Py_GetVersion, "3.11.2 (main, ...)"    all, a buffer in bss
+ *   sys.hexversion, where a row of ours fits           all, an object
  *   the file's name                                    only to say what is refused
  *
  * The number's bytes: major, minor, micro, level (a, b, c, f) and serial (patchlevel.h).
@@ -126,6 +127,33 @@ static bool by_text(const struct mem *m, const struct module *module,
 	return s.found;
 }
 
+/* sys.hexversion, by the row that closes (cpy_check.c). */
+static bool by_sys(const struct mem *m, taddr runtime, struct cpy_version *v)
+{
+	struct python_reader eyes = { .memory = cpy_memory_new(m) };
+	int64_t hex = 0;
+
+	for (unsigned minor = 0; minor < CPY_MINORS && !v->major; minor++) {
+		const struct cpy_layout *l = eyes.layout = cpy_layout_of(3, minor);
+		struct cpy_checked c;
+		struct err e;
+		taddr sys;
+
+		if (!l || !cpy_check_running(m, l, runtime, &c, &e))
+			continue;
+		sys = cpy_peek(m, runtime + l->runtime.interpreters_main) +
+		      l->interp.sysdict;
+		if (cpy_int(&eyes, cpy_dict_get(&eyes, cpy_peek(m, sys), "hexversion"),
+			    &hex) &&
+		    is_version((uint64_t)hex) && (hex >> 16 & 0xff) == minor)
+			take_hex(v, (uint64_t)hex);
+	}
+	cpy_memory_free(eyes.memory);
+	snprintf(v->way, sizeof(v->way), "sys.hexversion is 0x%llx",
+		 (unsigned long long)hex);
+	return v->major != 0;
+}
+
 /* libpython3.9.so.1.0, python3.9 */
 static bool by_name(const struct module *module, struct cpy_version *v)
 {
@@ -145,7 +173,8 @@ bool cpy_version_of(const struct mem *m, const struct cpy_found *f,
 {
 	*out = (struct cpy_version){ 0 };
 	return by_debug_offsets(m, f->runtime, out) || by_constant(m, f->module, out) ||
-	       by_text(m, f->module, out) || by_name(f->module, out);
+	       by_text(m, f->module, out) || by_sys(m, f->runtime, out) ||
+	       by_name(f->module, out);
 }
 
 /* ---- who is no CPython that has a runtime ---- */
