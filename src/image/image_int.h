@@ -64,6 +64,16 @@ const uint8_t *image_rest(const struct image *img, uint64_t vaddr, uint64_t *hav
 size_t image_sections(const struct image *img, const Elf64_Shdr **out);
 must_check bool image_section(const struct image *img, const char *name, Elf64_Shdr *out);
 
+/* Tables of PT_DYNAMIC: addresses in the file, sizes in bytes; 0 for what is not told. */
+struct dynamic {
+	uint64_t rela, rela_size, rel, rel_size, relr, relr_size;
+	uint64_t symtab, strtab, strtab_size, hash, gnu_hash, versym;
+};
+
+void image_dynamic(const struct image *img, struct dynamic *d);
+/* As the hash table says; not checked against the size of anything. */
+uint64_t dynamic_symbol_count(const struct image *img, const struct dynamic *d);
+
 /* The first GNU build-id in notes, as hex into out; false: there is none. */
 must_check bool build_id_find(const uint8_t *notes, size_t n, uint64_t align,
 			      char out[2 * 64 + 1]);

@@ -7,37 +7,10 @@
  *   RELR   words: an even one is a place, and the next place follows it; an odd one is a
  *          bitmap of the 63 words after the last place. Targets as for REL.
  *          (generic ABI, "Relative Relocation Table")
+ *
+ * In a target's memory the word is relocated, or was written since: then the target is any.
  */
 #include "image/image_int.h"
-
-struct dynamic {
-	uint64_t rela, rela_size, rel, rel_size, relr, relr_size;
-};
-
-static void read_dynamic(const struct image *img, struct dynamic *d)
-{
-	const Elf64_Phdr *p = &img->dynamic;
-	const uint8_t *table = NULL;
-	uint64_t *const field[] = {
-		[DT_RELA] = &d->rela, [DT_RELASZ] = &d->rela_size,
-		[DT_REL] = &d->rel,   [DT_RELSZ] = &d->rel_size,
-		[DT_RELR] = &d->relr, [DT_RELRSZ] = &d->relr_size,
-	};
-
-	*d = (struct dynamic){ 0 };
-	if (p->p_type == PT_DYNAMIC)
-		table = image_load(img, p->p_offset, p->p_filesz);
-	for (uint64_t i = 0; table && i < p->p_filesz / sizeof(Elf64_Dyn); i++) {
-		Elf64_Dyn dyn;
-
-		memcpy(&dyn, table + i * sizeof(dyn), sizeof(dyn));
-		if (dyn.d_tag == DT_NULL)
-			return;
-		if (dyn.d_tag > 0 && dyn.d_tag < (int64_t)countof(field) &&
-		    field[dyn.d_tag])
-			*field[dyn.d_tag] = dyn.d_un.d_val;
-	}
-}
 
 struct relative {
 	const struct image *img;
@@ -54,7 +27,7 @@ static bool emit_in_place(const struct relative *r, uint64_t where)
 	if (!word)
 		return true; /* outside the file: nothing to say about it */
 	memcpy(&target, word, sizeof(target));
-	return r->fn(r->context, where, target);
+	return r->fn(r->context, where, target - r->img->bias);
 }
 
 static bool each_rela(const struct relative *r, uint64_t at, uint64_t size)
@@ -117,7 +90,7 @@ void image_each_relative(const struct image *img, image_relative_fn *fn, void *c
 
 	if (img->header.e_machine != EM_X86_64)
 		return;
-	read_dynamic(img, &d);
+	image_dynamic(img, &d);
 	if (each_rela(&r, d.rela, d.rela_size) && each_rel(&r, d.rel, d.rel_size))
 		each_relr(&r, d.relr, d.relr_size);
 }

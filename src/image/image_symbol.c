@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Symbols: .symtab and .dynsym together, sorted by address, built at the first question.
+ * .dynsym is found by PT_DYNAMIC where there are no section headers.
  * Of the names of one address the last in order is the best: global before local, fewer
  * leading underscores, then the alphabet, so that the answer never depends on luck.
  *
@@ -21,7 +22,17 @@ enum {
 
 struct sections {
 	const Elf64_Shdr *headers;
-	size_t n;
+	size_t n; /* 0: not known */
+};
+
+/* One table of symbols as the file has it. */
+struct symbol_list {
+	const uint8_t *symbols;
+	uint64_t n;
+	const char *names; /* NUL after the last */
+	uint64_t names_size;
+	const uint8_t *versions; /* NULL: none */
+	const struct sections *in;
 };
 
 /* In a section that is loaded: not undefined, absolute, or a linker's warning text. */
@@ -29,6 +40,8 @@ static bool symbol_is_loaded(const Elf64_Sym *s, const struct sections *in)
 {
 	if (s->st_shndx == SHN_XINDEX)
 		return true; /* the section's number did not fit: above 65279 */
+	if (in->n == 0)
+		return s->st_shndx != SHN_UNDEF && s->st_shndx < SHN_LORESERVE;
 	return s->st_shndx != SHN_UNDEF && s->st_shndx < in->n &&
 	       in->headers[s->st_shndx].sh_flags & SHF_ALLOC;
 }
@@ -81,32 +94,64 @@ static bool version_is_old(const uint8_t *versions, uint64_t symbol)
 	return v & VERSION_HIDDEN;
 }
 
+static void read_list(struct symbol_table *t, const struct image *img,
+		      const struct symbol_list *l)
+{
+	struct symbol add = { .is_borrowed = img == t->debug };
+
+	if (!l->symbols || !l->names)
+		return;
+	for (uint64_t i = 0; i < l->n; i++) {
+		Elf64_Sym s;
+
+		memcpy(&s, l->symbols + i * sizeof(s), sizeof(s));
+		if (!symbol_is_named(&s, t->is_tls) || !symbol_is_loaded(&s, l->in) ||
+		    s.st_name >= l->names_size)
+			continue;
+		add.vaddr = s.st_value, add.size = s.st_size;
+		add.name = l->names + s.st_name;
+		add.is_global = ELF64_ST_BIND(s.st_info) != STB_LOCAL &&
+				!version_is_old(l->versions, i);
+		table_add(t, &add);
+	}
+}
+
 static void read_section(struct symbol_table *t, const struct image *img,
 			 const struct sections *in, size_t section)
 {
 	const Elf64_Shdr *table = &in->headers[section];
 	const Elf64_Shdr *names = &in->headers[table->sh_link];
-	const uint8_t *syms = image_load(img, table->sh_offset, table->sh_size);
-	const uint8_t *versions = versions_of(img, in, section);
-	const char *text =
-		(const char *)image_load(img, names->sh_offset, names->sh_size);
-	struct symbol add = { .is_borrowed = img == t->debug };
 
-	if (!syms || !text || table->sh_entsize != sizeof(Elf64_Sym))
+	if (table->sh_entsize != sizeof(Elf64_Sym))
 		return;
-	for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
-		Elf64_Sym s;
+	read_list(t, img,
+		  &(struct symbol_list){
+			  .symbols = image_load(img, table->sh_offset, table->sh_size),
+			  .n = table->sh_size / sizeof(Elf64_Sym),
+			  .names = (const char *)image_load(img, names->sh_offset,
+							    names->sh_size),
+			  .names_size = names->sh_size,
+			  .versions = versions_of(img, in, section),
+			  .in = in });
+}
 
-		memcpy(&s, syms + i * sizeof(s), sizeof(s));
-		if (!symbol_is_named(&s, t->is_tls) || !symbol_is_loaded(&s, in) ||
-		    s.st_name >= names->sh_size)
-			continue;
-		add.vaddr = s.st_value, add.size = s.st_size;
-		add.name = text + s.st_name;
-		add.is_global = ELF64_ST_BIND(s.st_info) != STB_LOCAL &&
-				!version_is_old(versions, i);
-		table_add(t, &add);
-	}
+/* .dynsym, where there are no sections to find it by. */
+static void read_dynamic(struct symbol_table *t, const struct image *img)
+{
+	static const struct sections none = { .n = 0 };
+	struct symbol_list l = { .in = &none };
+	struct dynamic d;
+
+	image_dynamic(img, &d);
+	l.n = dynamic_symbol_count(img, &d);
+	if (l.n == 0)
+		return;
+	l.symbols = image_table(img, d.symtab, l.n * sizeof(Elf64_Sym));
+	l.names = (const char *)image_table(img, d.strtab, d.strtab_size);
+	l.names_size = d.strtab_size;
+	if (d.versym)
+		l.versions = image_table(img, d.versym, l.n * sizeof(Elf64_Versym));
+	read_list(t, img, &l);
 }
 
 /* Adds the symbols of the section of this type; false: there is none. */
@@ -197,7 +242,8 @@ static struct symbol_table *table_read(const struct image *img, bool is_tls)
 	t->is_tls = is_tls;
 	if (!read_sections(t, img, SHT_SYMTAB))
 		read_debug_file(t, img);
-	read_sections(t, img, SHT_DYNSYM);
+	if (!read_sections(t, img, SHT_DYNSYM))
+		read_dynamic(t, img);
 	if (t->n > 0)
 		qsort(t->symbols, t->n, sizeof(*t->symbols), by_address);
 	return t;

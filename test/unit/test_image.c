@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What image/ reads from real files is what readelf prints of them. */
 #include "image/image.h"
+#include <elf.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -296,6 +297,27 @@ static void symbols_are_readelfs(void **state)
 	for_subjects(check_symbols);
 }
 
+/* The dynamic symbols of a library that was robbed of its section headers. */
+static void symbols_without_sections(void **state)
+{
+	static const char libm[] = "/lib/x86_64-linux-gnu/libm.so.6";
+	char path[] = "/tmp/heapsift-test-XXXXXX", command[128];
+	const uint64_t none = 0;
+	struct image *img;
+	struct err e;
+	int fd = mkstemp(path);
+
+	(void)state;
+	snprintf(command, sizeof(command), "cp %s %s", libm, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(pwrite(fd, &none, 8, offsetof(Elf64_Ehdr, e_shoff)), 8);
+	close(fd);
+	assert_true(image_open(path, &img, &e));
+	check_symbols(img, libm);
+	image_close(img);
+	unlink(path);
+}
+
 /* Not all have thread-local variables; libc and libstdc++ do. */
 static void check_tls(const struct image *img, const char *path)
 {
@@ -517,6 +539,7 @@ int main(void)
 		cmocka_unit_test(functions_are_readelfs),
 		cmocka_unit_test(functions_of_a_static_program),
 		cmocka_unit_test(symbols_are_readelfs),
+		cmocka_unit_test(symbols_without_sections),
 		cmocka_unit_test(thread_local_variables_are_readelfs),
 		cmocka_unit_test(a_symbol_covers_its_size),
 		cmocka_unit_test(names_are_borrowed_from_a_debug_file),

@@ -514,6 +514,95 @@ static void without_files_memory_tells(void **state)
 	}
 }
 
+struct relatives {
+	uint64_t where[1 << 16], target[1 << 16];
+	size_t n;
+};
+
+static bool add_relative(void *context, uint64_t where, uint64_t target)
+{
+	struct relatives *r = context;
+
+	r->where[r->n] = where;
+	r->target[r->n++] = target;
+	return r->n < countof(r->where);
+}
+
+static struct relatives *relatives_of(const struct image *img)
+{
+	struct relatives *r = calloc(1, sizeof(*r));
+
+	image_each_relative(img, add_relative, r);
+	return r;
+}
+
+static void check_same_functions(const struct image *memory, const struct image *file)
+{
+	const struct image_function *f, *g;
+	uint64_t offset, vaddr, mine, size;
+	struct str name;
+	size_t n = image_functions(file, &f);
+
+	assert_true(n > 10);
+	assert_int_equal(image_functions(memory, &g), n);
+	assert_memory_equal(f, g, n * sizeof(*f));
+	for (size_t i = 0; i < n; i++) {
+		if (!image_symbol_at(memory, f[i].vaddr, &name, &offset) ||
+		    !image_find_symbol(memory, name.s, &mine, &size))
+			continue; /* none, or borrowed */
+		assert_true(image_find_symbol(file, name.s, &vaddr, &size));
+		assert_int_equal(mine, vaddr);
+	}
+}
+
+/* What a file tells without its section headers, memory tells too. */
+static int check_same(struct dl_phdr_info *info, size_t size, void *context)
+{
+	const struct twin *t = context;
+	const char *path = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
+	const struct module *mod = module_at(&t->set, info->dlpi_addr);
+	struct image_tls a = { 0 }, b = { 0 };
+	struct relatives *mine, *theirs;
+	struct image *file;
+	struct err e;
+
+	(void)size;
+	if (strstr(path, "vdso"))
+		return 0;
+	assert_true(image_open(path, &file, &e));
+	assert_int_equal(image_tls(mod->image, &a), image_tls(file, &b));
+	assert_memory_equal(&a, &b, sizeof(a));
+	mine = relatives_of(mod->image);
+	theirs = relatives_of(file);
+	assert_true(mine->n > 0);
+	assert_memory_equal(mine->where, theirs->where, sizeof(mine->where));
+	for (size_t i = 0; i < mine->n; i++)
+		if (!(mem_region_at(t->core, mod->bias + mine->where[i])->prot & PROT_W))
+			assert_int_equal(mine->target[i], theirs->target[i]);
+	check_same_functions(mod->image, file);
+	free(mine);
+	free(theirs);
+	image_close(file);
+	return 0;
+}
+
+static void memory_tells_what_the_file_tells(void **state)
+{
+	struct twin t;
+	uint64_t vaddr, size;
+	const struct module *libc;
+
+	(void)state;
+	if (!twin_open(&t, 0x3f, "", false))
+		return;
+	lose_files(&t);
+	dl_iterate_phdr(check_same, &t);
+	libc = module_at(&t.set, (taddr)&printf);
+	assert_true(image_find_symbol(libc->image, "printf", &vaddr, &size));
+	assert_int_equal(libc->bias + vaddr, (taddr)&printf);
+	twin_close(&t);
+}
+
 static void a_file_without_proof_is_not_used(void **state)
 {
 	struct twin t;
@@ -536,6 +625,7 @@ int main(void)
 		cmocka_unit_test(relative_targets_are_in_memory),
 		cmocka_unit_test(a_core_is_completed_from_files),
 		cmocka_unit_test(without_files_memory_tells),
+		cmocka_unit_test(memory_tells_what_the_file_tells),
 		cmocka_unit_test(a_file_without_proof_is_not_used),
 		cmocka_unit_test(deleted_files_come_from_map_files),
 		cmocka_unit_test(build_ids_decide_when_inodes_differ),
