@@ -26,6 +26,13 @@ static bool region_same_file(const struct mem_region *a, const struct mem_region
 	       a->dev_minor == b->dev_minor && strcmp(a->name, b->name) == 0;
 }
 
+/* Between a file's segments: .bss, pages remapped to huge ones, or, where segments are 2 MiB
+ * apart (binutils before 2.31), the file's own pages that ld.so made inaccessible. */
+static bool region_is_filler(const struct mem_region *r)
+{
+	return r->name[0] == 0 || !(r->prot & (PROT_R | PROT_W | PROT_X));
+}
+
 /* The group that starts at region `at`. */
 static struct group group_at(const struct mem *m, size_t at)
 {
@@ -34,8 +41,8 @@ static struct group group_at(const struct mem *m, size_t at)
 	for (size_t i = at; i < m->nregions; i++) {
 		const struct mem_region *r = &m->regions[i];
 
-		if (r->name[0] == 0)
-			continue; /* .bss, or pages remapped to huge ones */
+		if (region_is_filler(r) && i > at)
+			continue;
 		if (!region_same_file(r, group_first(&g)) ||
 		    r->offset < m->regions[g.last].offset)
 			break;
@@ -118,7 +125,7 @@ static void cut_group(struct group *g, const struct image *img, uint64_t bias)
 	for (size_t i = g->first; i < end; i++) {
 		const struct mem_region *r = &g->mem->regions[i];
 
-		if (r->name[0] == 0)
+		if (region_is_filler(r))
 			continue;
 		if (!region_fits(img, bias, r))
 			return;

@@ -274,6 +274,29 @@ static void a_flat_mapping_below_a_library_is_not_its_part(void **state)
 	run("rm -r %s", dir);
 }
 
+/* As ld.so maps a file whose segments are 2 MiB apart, as they were before binutils 2.31. */
+static void inaccessible_pages_between_segments_belong(void **state)
+{
+	enum { CODE = 0x10000, GAP = 0x200000, DATA = 0x4000 };
+	const taddr start = 0x7f0000000000;
+	const struct mem_fake_range ranges[] = {
+		{ start, NULL, CODE, PROT_R | PROT_X, "/gone/lib.so" },
+		{ start + CODE, NULL, GAP, 0, "/gone/lib.so" },
+		{ start + CODE + GAP, NULL, DATA, PROT_R | PROT_W, "/gone/lib.so" },
+	};
+	struct world w = { .mem = mem_fake_new(ranges, countof(ranges)) };
+
+	(void)state;
+	for (size_t i = 0; i < countof(ranges); i++)
+		w.mem->regions[i].flags = REGION_HAS_FILE;
+	w.mem->regions[1].offset = CODE;
+	w.mem->regions[2].offset = CODE - 0x1000;
+	module_set_build(w.mem, &(struct module_files){ .root = "" }, &w.set);
+	assert_int_equal(w.set.n, 1);
+	assert_int_equal(w.set.modules[0].end, start + CODE + GAP + DATA);
+	world_close(&w);
+}
+
 static void files_mapped_as_data_are_no_modules(void **state)
 {
 	enum { SIZE = 65536 };
@@ -629,6 +652,7 @@ int main(void)
 		cmocka_unit_test(a_file_without_proof_is_not_used),
 		cmocka_unit_test(deleted_files_come_from_map_files),
 		cmocka_unit_test(build_ids_decide_when_inodes_differ),
+		cmocka_unit_test(inaccessible_pages_between_segments_belong),
 		cmocka_unit_test(files_mapped_as_data_are_no_modules),
 		cmocka_unit_test(a_flat_mapping_below_a_library_is_not_its_part),
 	};
