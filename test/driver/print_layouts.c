@@ -12,10 +12,14 @@ static void print_states(void)
 		printf("malloc_state %s %s", l->versions, l->since);
 		if (l->fastbins)
 			printf(" fastbinsY=%u", l->fastbins);
-		printf(" top=%u bins=%u next=%u attached_threads=%u system_mem=%u "
-		       "max_system_mem=%u sizeof=%u\n",
-		       l->top, l->bins, l->next, l->attached, l->system_mem,
-		       l->max_system_mem, l->size);
+		if (l->attached)
+			printf(" attached_threads=%u", l->attached);
+		if (l->next_free)
+			printf(" next_free=%u", l->next_free);
+		printf(" top=%u bins=%u next=%u system_mem=%u max_system_mem=%u "
+		       "sizeof=%u\n",
+		       l->top, l->bins, l->next, l->system_mem, l->max_system_mem,
+		       l->size);
 	}
 }
 
@@ -25,12 +29,18 @@ static void print_pars(void)
 		const struct ptm_par_layout *l = &ptm_par_layouts[i];
 
 		printf("malloc_par %s %s n_mmaps=%u n_mmaps_max=%u max_n_mmaps=%u "
-		       "mmapped_mem=%u max_mmapped_mem=%u sbrk_base=%u "
-		       "tcache_bins|tcache_small_bins=%u tcache_max_bytes=%u "
-		       "tcache_count=%u\n",
+		       "mmapped_mem=%u max_mmapped_mem=%u sbrk_base=%u",
 		       l->versions, l->since, l->n_mmaps, l->n_mmaps_max, l->max_n_mmaps,
-		       l->mmapped_mem, l->max_mmapped_mem, l->sbrk_base, l->tcache_bins,
-		       l->tcache_max_bytes, l->tcache_count);
+		       l->mmapped_mem, l->max_mmapped_mem, l->sbrk_base);
+		if (l->tcache_bins)
+			printf(" tcache_bins|tcache_small_bins=%u tcache_max_bytes=%u "
+			       "tcache_count=%u",
+			       l->tcache_bins, l->tcache_max_bytes, l->tcache_count);
+		if (l->pagesize)
+			printf(" pagesize=%u", l->pagesize);
+		if (l->max_total_mem)
+			printf(" max_total_mem=%u", l->max_total_mem);
+		puts("");
 	}
 }
 

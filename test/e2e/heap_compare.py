@@ -37,14 +37,20 @@ class Truth:
         self.malloc = xml.fromstring("<malloc" + rest[:rest.rindex("end")])
 
     def arenas(self):
-        """For each arena: its size, and (count, bytes) of fastbins and of bins and top.
-        malloc_info adds up the size words of binned chunks with their PREV_INUSE bit."""
+        """For each arena: its size, and (count, bytes) of fastbins and of what is in
+        rest_states(). malloc_info adds up the size words of binned chunks with their
+        PREV_INUSE bit."""
         for heap in self.malloc.findall("heap"):
             total = {t.get("type"): (int(t.get("count")), int(t.get("size")))
                      for t in heap.findall("total")}
             system = {s.get("type"): int(s.get("size")) for s in heap.findall("system")}
             count, size = total["rest"]
-            yield system["current"], total.get("fast", (0, 0)), (count, size - (count - 1))
+            binned = count - self.rest_states().count("top")
+            yield system["current"], total.get("fast", (0, 0)), (count, size - binned)
+
+    def rest_states(self):
+        """What malloc_info calls the rest: from 2.31 on with the top chunk."""
+        return ("bin", "top") if self.version >= (2, 31) else ("bin",)
 
     def mmapped(self):
         """malloc_info's own total of mmapped chunks."""
@@ -116,13 +122,13 @@ def compare_arenas(truth, walk):
     if len(told) != len(walk.arenas):
         yield f"{len(walk.arenas)} arenas, malloc_info says {len(told)}"
     for i, ((system, fast, rest), arena) in enumerate(zip(told, walk.arenas)):
-        found = walk.totals(i, "bin", "top")
+        found = walk.totals(i, *truth.rest_states())
         if arena[1] != system:
             yield f"arena {i}: {arena[1]} bytes from the system, not {system}"
         if walk.totals(i, "fastbin") != fast:
             yield f"arena {i}: fastbins {walk.totals(i, 'fastbin')}, not {fast}"
         if found != rest:
-            yield f"arena {i}: bins and top {found}, not {rest}"
+            yield f"arena {i}: {' and '.join(truth.rest_states())} {found}, not {rest}"
 
 
 def compare_mmapped(truth, walk):

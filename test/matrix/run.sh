@@ -35,6 +35,15 @@ sid sid sid
 experimental sid experimental
 '
 
+# the same, of another distribution, for older libcs than Debian's mirror has
+ubuntu_mirror=http://archive.ubuntu.com/ubuntu
+ubuntu_roots='
+xenial xenial xenial
+bionic bionic bionic
+'
+ubuntu_keyring=pool/main/u/ubuntu-keyring/ubuntu-keyring_2018.02.28_all.deb
+ubuntu_keyring_sha256=c0763889cec4196839354d99b71f3c369dfa51ff17f59cabea87d1c7d55fe5e0
+
 # variant: environment, arguments of heap_truth; `static` links it so
 variants='
 plain
@@ -58,12 +67,29 @@ mirror()
 		'Label: Debian' | head -1
 }
 
+# The keys that Ubuntu's releases are signed with: Debian 12 has no package of them.
+fetch_ubuntu_keys()
+{
+	local deb=$work/keyring.deb
+	[ ! -e "$work/keys" ] || return 0
+	curl -fsS -o "$deb" "$ubuntu_mirror/$ubuntu_keyring" &&
+		echo "$ubuntu_keyring_sha256  $deb" | sha256sum --check --quiet &&
+		dpkg-deb -x "$deb" "$work/keys"
+}
+
 bootstrap()
 {
-	local name=$1 suite=$2 libc=$3 dir=$cache/$1 uri options=()
+	local name=$1 suite=$2 libc=$3 dir=$cache/$1 uri options=(--variant=minbase)
 
 	[ ! -e "$dir.ready" ] || return 0
 	uri=$(mirror)
+	if [[ $ubuntu_roots == *" $suite "* ]]; then
+		fetch_ubuntu_keys || return 1
+		uri=$ubuntu_mirror
+		# its dpkg is too old for how packages are configured today; they run without
+		options=(--variant=extract "--include=base-files,coreutils,dash,libc-bin"
+			--keyring="$work/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+	fi
 	echo "bootstrapping $name ..." >&2
 	rm -rf "$dir"
 	mkdir -p "$cache"
@@ -77,7 +103,7 @@ bootstrap()
 			--customize-hook='chroot "$1" apt-get -q update'
 			--customize-hook="chroot \"\$1\" apt-get -qy install -t $libc libc6-dev libc6-dbg")
 	fi
-	mmdebstrap --quiet --variant=minbase --include=$packages "${options[@]}" \
+	mmdebstrap --quiet --include=$packages "${options[@]}" \
 		"$suite" "$dir" "$uri" >"$work/bootstrap" 2>&1 ||
 		{ tail -5 "$work/bootstrap" >&2; return 1; }
 	touch "$dir.ready"
@@ -199,8 +225,13 @@ debug_file()
 {
 	local file=${2:-$1/usr/lib/x86_64-linux-gnu/libc.so.6} id
 	[ -e "$file" ] || file=$1/lib/x86_64-linux-gnu/libc.so.6
-	id=$(readelf -n "$(readlink -f "$file")" | awk '/Build ID/ { print $3 }')
-	echo "$1/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+	file=$(readlink -f "$file")
+	id=$(readelf -n "$file" | awk '/Build ID/ { print $3 }')
+	if [ -e "$1/usr/lib/debug${file#"$1"}" ]; then # Debian until 2015
+		echo "$1/usr/lib/debug${file#"$1"}"
+	else
+		echo "$1/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+	fi
 }
 
 run_root()
@@ -226,12 +257,10 @@ while read -r name suite libc; do
 		failed=1
 		continue
 	fi
-	# shellcheck disable=SC2016 # dpkg's own variable
-	version=$(chroot "$cache/$name" dpkg-query -W -f '${Version}' libc6)
-	echo "$name: glibc $version"
+	echo "$name: $(chroot "$cache/$name" /lib/x86_64-linux-gnu/libc.so.6 | head -1)"
 	run_root "$name"
 	libcs+=("$name=$(debug_file "$cache/$name")")
-done <<<"$roots"
+done <<<"$roots$ubuntu_roots"
 if [ -e "$(debug_file "")" ]; then libcs+=("here=$(debug_file "")"); fi
 
 echo "layouts of glibc, against debug information:"

@@ -199,7 +199,7 @@ static void bins_that_lead_to_odd_places_are_none(void **state)
 	fake_start(&f);
 	fake_finish(&f);
 	for (int i = 0; i < 2; i++) {
-		taddr head = fake_arena(i) + 96 + 16 * 60;
+		taddr head = fake_arena(&f, i) + 96 + 16 * 60;
 		taddr odd = f.next[0] + 0x108 + 0x100 * (taddr)i;
 
 		fake_set(&f, head + 16, odd);

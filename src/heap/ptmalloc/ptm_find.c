@@ -25,6 +25,7 @@ enum {
 	TRIES = 5, /* the process runs: bins may be mid-update */
 	/* mp_ lies 0x900..0x940 before main_arena in shared libraries, 0xa0 in static ones */
 	MP_REACH = 0x4000,
+	MMAPS_MAX = 65536, /* DEFAULT_MMAP_MAX */
 	STACK_USUAL = 8 << 20,
 	OTHERS_MIN = 64 << 20,
 };
@@ -109,6 +110,48 @@ static taddr ring_main(const struct mem *mem, taddr start,
 	return 0;
 }
 
+/* Whole pages, and no more than there ever were. */
+static bool is_system_mem(const struct mem *mem, taddr arena,
+			  const struct ptm_state_layout *l)
+{
+	uint64_t now = ptm_word(mem, arena + l->system_mem);
+	uint64_t most = ptm_word(mem, arena + l->max_system_mem);
+
+	return now % PAGE_SIZE_4K == 0 && most % PAGE_SIZE_4K == 0 && now <= most;
+}
+
+/* Does what follows `next` read so in each arena of a ring that closes? Sizes are pages
+ * and more than 64 KiB, a link is 0 or leads to an arena, of threads there are fewer. */
+static bool is_tail(const struct mem *mem, taddr main, const struct ptm_state_layout *l)
+{
+	taddr at = main;
+
+	do {
+		taddr free = l->next_free ? ptm_word(mem, at + l->next_free) : 0;
+
+		if (!is_system_mem(mem, at, l) ||
+		    (free && free != main && !ptm_heap_layout_of(mem, free)))
+			return false;
+		if (l->attached && ptm_word(mem, at + l->attached) > UINT16_MAX)
+			return false;
+		at = ptm_word(mem, at + l->next);
+	} while (at != main);
+	return true;
+}
+
+/* Of the rows that differ from l only behind `next`, the one that fits; l when none does. */
+static const struct ptm_state_layout *settle_tail(const struct mem *mem, taddr main,
+						  const struct ptm_state_layout *l)
+{
+	for (size_t i = 0; i < ptm_nstate_layouts; i++) {
+		const struct ptm_state_layout *other = &ptm_state_layouts[i];
+
+		if (other->next == l->next && is_tail(mem, main, other))
+			return other;
+	}
+	return l;
+}
+
 /* Some version's arena with its bins at `bins`? */
 static bool take_arena(struct find *f, taddr bins)
 {
@@ -121,7 +164,7 @@ static bool take_arena(struct find *f, taddr bins)
 		if (main == 0)
 			continue;
 		f->arena = main;
-		f->state = l;
+		f->state = settle_tail(f->mem, main, l);
 		return true;
 	}
 	return false;
@@ -232,6 +275,7 @@ static bool see_relative(void *context, uint64_t where, uint64_t target)
 			s->vaddr = target;
 			s->state = &ptm_state_layouts[i];
 			s->hits++;
+			break; /* rows may differ behind `next` only */
 		}
 	return true;
 }
@@ -265,6 +309,28 @@ static uint32_t int_at(const uint8_t *p, size_t offset)
 	return v;
 }
 
+/* Before the tcache there is less to know one by. So: the greatest number of mappings is
+ * glibc's own or no_dyn_threshold says that somebody set it (do_set_mmaps_max), and a chunk
+ * begins where the break did. */
+static bool is_old_par(const struct mem *mem, const uint8_t *p,
+		       const struct ptm_par_layout *l)
+{
+	uint32_t is_set = int_at(p, l->max_n_mmaps + 4u);
+	taddr base = word_at(p, l->sbrk_base);
+	uint64_t head;
+
+	if (is_set > 1 || (!is_set && int_at(p, l->n_mmaps_max) != MMAPS_MAX))
+		return false;
+	if (l->pagesize && int_at(p, l->pagesize) != PAGE_SIZE_4K)
+		return false;
+	if (l->max_total_mem && word_at(p, l->max_total_mem) != 0)
+		return false;
+	if (base == 0 || !mem_region_at(mem, base))
+		return false;
+	return !mem_load(mem, align_up(base, PTM_ALIGN) + 8, &head) ||
+	       ((head & PTM_PREV_INUSE) && head >= PTM_MIN_CHUNK);
+}
+
 /* Does p read as a malloc_par of this row? Structure first: counters below their maxima,
  * whole pages, a break start that is in memory. Tunables may hold anything. */
 static bool is_par(const struct mem *mem, const uint8_t *p,
@@ -280,6 +346,8 @@ static bool is_par(const struct mem *mem, const uint8_t *p,
 		return false;
 	if (bytes % unit || max % unit || bytes < n * PAGE_SIZE_4K)
 		return false;
+	if (l->tcache_bins == 0)
+		return is_old_par(mem, p, l);
 	if (word_at(p, l->tcache_bins) != 64 || word_at(p, l->tcache_count) > UINT16_MAX)
 		return false;
 	if (word_at(p, l->tcache_max_bytes) < 0x18)
@@ -301,6 +369,13 @@ static taddr last_par(const struct mem *mem, const struct ptm_par_layout *l, tad
 	return 0;
 }
 
+/* Is there a release that has both? */
+static bool go_together(const struct ptm_state_layout *s, const struct ptm_par_layout *l)
+{
+	return s->first <= l->last && l->first <= s->last &&
+	       s->shared_arenas == l->shared_arenas;
+}
+
 /* Neighbours in .data: mp_ comes shortly before main_arena, or else after it. */
 static void find_par(const struct mem *mem, struct ptm_places *p)
 {
@@ -310,7 +385,7 @@ static void find_par(const struct mem *mem, struct ptm_places *p)
 	for (size_t i = 0; r && i < ptm_npar_layouts && !p->mp; i++) {
 		const struct ptm_par_layout *l = &ptm_par_layouts[i];
 
-		if (l->has_fastbins != (p->state->fastbins != 0))
+		if (!go_together(p->state, l))
 			continue;
 		p->par = l;
 		p->mp = last_par(mem, l, max_u64(r->start, p->main_arena - MP_REACH),
@@ -382,6 +457,54 @@ static void tell_library(struct model *m, const struct module *module, const cha
 	buf_release(&evidence);
 }
 
+static const char *untested(bool is_untested)
+{
+	return is_untested
+		       ? "untested: from glibc's source alone, no such libc was at hand"
+		       : "";
+}
+
+static void tell_witness(struct model *m, const struct ptm_places *p,
+			 const struct module *own, const struct self_link *s)
+{
+	static const char item[] = "main_arena, second witness";
+
+	if (s->vaddr && own && own->bias + s->vaddr == p->main_arena &&
+	    s->state->next == p->state->next)
+		model_evidence(m, item, "agrees",
+			       "the file's relocation of main_arena.next to main_arena",
+			       "");
+	else if (s->vaddr)
+		model_evidence(m, item, "disagrees",
+			       "the file relocates another place to itself",
+			       "trust the memory; the file may not be the one that runs");
+	else
+		model_evidence(m, item, "none",
+			       "the file has no relocation of main_arena.next (static "
+			       "program, or no file, or before 2.15)",
+			       "");
+}
+
+static void tell_par(struct model *m, const struct ptm_places *p)
+{
+	bool before = p->mp < p->main_arena;
+	char answer[96], evidence[96];
+
+	if (!p->mp) {
+		model_evidence(m, "mp_", "not found", "nothing near main_arena fits",
+			       "mmapped chunks cannot be checked against malloc's count");
+		return;
+	}
+	snprintf(answer, sizeof(answer), "0x%llx, layout %s", (unsigned long long)p->mp,
+		 p->par->versions);
+	snprintf(evidence, sizeof(evidence),
+		 "counters that fit, 0x%llx bytes %s main_arena",
+		 (unsigned long long)(before ? p->main_arena - p->mp
+					     : p->mp - p->main_arena),
+		 before ? "before" : "after");
+	model_evidence(m, "mp_", answer, evidence, untested(p->par->untested));
+}
+
 static void tell_arena(struct model *m, const struct ptm_places *p,
 		       const struct module *own, const struct self_link *s,
 		       bool everywhere)
@@ -393,38 +516,13 @@ static void tell_arena(struct model *m, const struct ptm_places *p,
 		 "127 bin headers that point back, found in %s",
 		 everywhere ? "all private memory" : "the library's data");
 	model_evidence(m, "main_arena", answer, evidence, "");
-	if (s->vaddr && own && own->bias + s->vaddr == p->main_arena &&
-	    s->state == p->state)
-		model_evidence(m, "main_arena, second witness", "agrees",
-			       "the file's relocation of main_arena.next to main_arena",
-			       "");
-	else if (s->vaddr)
-		model_evidence(m, "main_arena, second witness", "disagrees",
-			       "the file relocates another place to itself",
-			       "trust the memory; the file may not be the one that runs");
-	else
-		model_evidence(m, "main_arena, second witness", "none",
-			       "the file has no relocation of main_arena.next (static "
-			       "program, or no file)",
-			       "");
+	tell_witness(m, p, own, s);
 	snprintf(evidence, sizeof(evidence),
-		 "the arena ring closes at offset %u and with no other row",
+		 "the arena ring closes at offset %u, and no other row fits",
 		 p->state->next);
-	model_evidence(m, "layout of malloc_state", p->state->versions, evidence, "");
-	if (p->mp) {
-		snprintf(answer, sizeof(answer), "0x%llx, layout %s",
-			 (unsigned long long)p->mp, p->par->versions);
-		snprintf(evidence, sizeof(evidence),
-			 "counters that fit, 0x%llx bytes %s main_arena",
-			 (unsigned long long)(p->mp < p->main_arena
-						      ? p->main_arena - p->mp
-						      : p->mp - p->main_arena),
-			 p->mp < p->main_arena ? "before" : "after");
-		model_evidence(m, "mp_", answer, evidence, "");
-	} else {
-		model_evidence(m, "mp_", "not found", "nothing near main_arena fits",
-			       "mmapped chunks cannot be checked against malloc's count");
-	}
+	model_evidence(m, "layout of malloc_state", p->state->versions, evidence,
+		       untested(p->state->untested));
+	tell_par(m, p);
 }
 
 /* Why there is no heap to walk: in evidence, and in short. */

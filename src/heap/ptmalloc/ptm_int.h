@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside ptmalloc/: glibc's malloc (ptmalloc2), x86_64, 2.26 and later.
+ * Inside ptmalloc/: glibc's malloc (ptmalloc2), x86_64, 2.10 and later.
  *
  * chunk: `at` is the address of its prev_size word, `size` its size without flag bits;
  * what malloc returned is at + 16. `head` is the size word with its flags. A chunk is in
@@ -36,8 +36,12 @@ enum {
 
 struct ptm_state_layout {
 	const char *versions, *since; /* for people */
-	uint16_t fastbins;            /* 0: this class has none */
-	uint16_t top, bins, next, attached, system_mem, max_system_mem, size;
+	uint8_t first, last;          /* the same: 2.first to 2.last */
+	bool untested;      /* no real libc could be had: from the source alone */
+	bool shared_arenas; /* built without an arena for each thread */
+	uint16_t fastbins;  /* 0: this class has none */
+	uint16_t top, bins, next, system_mem, max_system_mem, size;
+	uint16_t next_free, attached; /* 0: this class has none */
 	/* Of an mmapped chunk: what its size field leaves out of its mapping, and how many
 	 * bytes of the mapping are not for use. */
 	uint16_t mmap_left_out, mmap_overhead;
@@ -47,13 +51,15 @@ struct ptm_state_layout {
 
 struct ptm_par_layout {
 	const char *versions, *since;
+	uint8_t first, last;
+	bool untested, shared_arenas;
 	/* mmapped_mem gains 16 bytes at each mremap (glibc 2.43 malloc.c:mremap_chunk takes
 	 * away the chunk's size, which no longer has the header's 16). */
 	bool mmapped_drifts;
-	bool has_fastbins; /* goes with a malloc_state that has them: one release changed both */
-	uint16_t n_mmaps, n_mmaps_max, max_n_mmaps; /* ints */
-	uint16_t mmapped_mem, max_mmapped_mem, sbrk_base, tcache_bins, tcache_max_bytes,
-		tcache_count, size;
+	uint16_t n_mmaps, n_mmaps_max, max_n_mmaps; /* ints; then no_dyn_threshold */
+	uint16_t mmapped_mem, max_mmapped_mem, sbrk_base, size;
+	/* 0: this class has none */
+	uint16_t pagesize, max_total_mem, tcache_bins, tcache_max_bytes, tcache_count;
 };
 
 struct ptm_heap_layout {

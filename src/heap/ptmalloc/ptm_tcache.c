@@ -208,12 +208,25 @@ static void tell_tcaches(const struct ptm_heap *h, struct model *m, bool by_regs
 	model_evidence(m, "thread caches", answer, evidence, "");
 }
 
+/* Before 2.26 threads have none. */
+static bool may_have_tcaches(const struct ptm_places *p)
+{
+	return p->mp ? p->par->tcache_bins != 0 : p->state->last >= 26;
+}
+
 void ptm_open_tcaches(struct ptm_heap *h, struct model *m)
 {
-	struct threads *t = xcalloc(1, sizeof(*t));
-	bool by_regs = collect_threads(h, t);
+	struct threads *t;
+	bool by_regs;
 	size_t best = 0;
 
+	if (!may_have_tcaches(h->places)) {
+		model_evidence(m, "thread caches", "none", "glibc has them from 2.26 on",
+			       "");
+		return;
+	}
+	t = xcalloc(1, sizeof(*t));
+	by_regs = collect_threads(h, t);
 	for (size_t i = 0; i < t->n; i++)
 		vote(h->mem, t, t->tls[i]);
 	for (size_t i = 0; i < REACH_WORDS; i++)
