@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct dump_args {
-	const char *target, *output, *label;
+	const char *target, *output, *label, *memory;
 	bool no_values, force;
 };
 
@@ -22,6 +22,9 @@ static const struct opt dump_opts[] = {
 		   "a word on it, shown with every answer"),
 	OPT_FLAG(0, "no-values", struct dump_args, no_values,
 		 "leave out what memory says: previews of blocks, values of objects"),
+	OPT_STRING(0, "memory", struct dump_args, memory, "WHAT", OFFER_NOTHING,
+		   "keep bytes of memory, too, for hexdump and show: all, heap, stacks, "
+		   "data, or addresses as 0x7f00-0x7fff, with commas between"),
 	OPT_FLAG(0, "force", struct dump_args, force, "replace FILE if it is there"),
 };
 
@@ -53,6 +56,12 @@ static bool dump_check(const void *args, struct err *e)
 		return fail(e, ERR_USAGE,
 			    "dump: -o FILE is missing\n"
 			    "try 'heapsift help dump'");
+	if (a->memory && a->no_values)
+		return fail(e, ERR_USAGE,
+			    "dump: --memory keeps what --no-values leaves out\n"
+			    "give one of them");
+	if (a->memory && !memory_choice_check(a->memory, e))
+		return err_within(e, "dump");
 	if (is_stdout(a))
 		return !isatty(STDOUT_FILENO) ||
 		       fail(e, ERR_USAGE,
@@ -61,9 +70,18 @@ static bool dump_check(const void *args, struct err *e)
 	return new_file_may_be(&o, e);
 }
 
+static uint64_t memory_bytes(const struct model *m)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->memory.n; i++)
+		sum += m->memory.end[i] - m->memory.start[i];
+	return sum;
+}
+
 /* "wrote orders.hsift: 1.2 MiB, 312,408 blocks" and what stands below every answer. */
 static void dump_tell(const struct context *cx, const struct dump_args *a,
-		      struct sink *out)
+		      uint64_t memory, struct sink *out)
 {
 	struct buf line = { 0 };
 	struct stat st;
@@ -74,6 +92,10 @@ static void dump_tell(const struct context *cx, const struct dump_args *a,
 	if (stat(a->output, &st) == 0) {
 		bytes_show(&line, (uint64_t)st.st_size, out->exact);
 		buf_str(&line, ", ");
+	}
+	if (memory) {
+		bytes_show(&line, memory, out->exact);
+		buf_str(&line, " of memory, ");
 	}
 	if (cx->model->objects.n) {
 		count_show(&line, cx->model->objects.n);
@@ -118,29 +140,51 @@ static bool dump_write(struct model *m, struct snap_writer *w, struct err *e)
 	return snap_write_derived(w, m, e) && snap_commit(w, e);
 }
 
+static bool refuse_no_memory(const struct dump_args *a, const struct model *m,
+			     struct err *e)
+{
+	bool is_live = m->processes.n > 0 && m->processes.kind[0] == TARGET_LIVE;
+
+	return fail(e, is_live ? ERR_PROCESS : ERR_FILE,
+		    "'%s' has nothing that can be read of the memory chosen, %.200s",
+		    a->target, a->memory);
+}
+
+/* Memory goes into the file while the target is held, the rest when it is known. */
+static bool dump_collect(struct context *cx, const struct dump_args *a,
+			 struct snap_writer *w, struct err *e)
+{
+	const struct memory_sink memory = { a->memory, snap_write_memory, w };
+	const struct collect_options needs = { .previews = !a->no_values,
+					       .values = !a->no_values,
+					       .edges = true,
+					       .memory = a->no_values ? NULL : &memory };
+
+	if (!context_collect(cx, a->target, &needs, e))
+		return false;
+	return !a->memory || cx->model->memory.n > 0 || refuse_no_memory(a, cx->model, e);
+}
+
 static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct dump_args *a = args;
 	const struct new_file_options o = output_of(a);
-	const struct collect_options needs = { .previews = !a->no_values,
-					       .values = !a->no_values,
-					       .edges = true };
 	struct snap_writer *w;
-	struct model *m;
-	bool ok;
+	bool ok = snap_begin(&o, &w, e) && dump_collect(cx, a, w, e);
+	struct model *m = cx->model;
+	uint64_t memory = 0;
 
-	if (!context_collect(cx, a->target, &needs, e))
-		return false;
-	m = cx->model;
-	if (a->no_values)
+	if (ok && a->no_values)
 		model_drop_values(m); /* of a snapshot, which has them */
-	if (a->label && m->processes.n > 0)
+	if (ok && a->label && m->processes.n > 0)
 		m->processes.label[0] = model_intern(m, str_of(a->label));
-	ok = snap_begin(&o, &w, e) && dump_write(m, w, e);
+	if (ok)
+		memory = memory_bytes(m);
+	ok = ok && dump_write(m, w, e);
 	snap_end(w);
 	if (ok && !is_stdout(a))
-		dump_tell(cx, a, out);
+		dump_tell(cx, a, memory, out);
 	return ok;
 }
 

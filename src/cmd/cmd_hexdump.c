@@ -199,7 +199,7 @@ static const struct hexdump_args hexdump_defaults = { .len = LEN_DEFAULT };
 
 static const struct opt hexdump_args[] = {
 	ARG_STRING("TARGET", struct hexdump_args, target, OFFER_TARGET,
-		   "a process (its PID); snapshot files hold no memory"),
+		   "a process (its PID), a core, or a snapshot with memory"),
 	ARG_ADDRESS("ADDR", struct hexdump_args, addr, "where to start: 0x… or decimal"),
 	ARG_SIZE_OPTIONAL("LEN", struct hexdump_args, len,
 			  "how many bytes: 64, 0x40, 4K (default 256, at most 64M)"),
@@ -225,7 +225,8 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
 	const struct hexdump_args *a = args;
-	const struct collect_options needs = { .bytes = { a->addr, a->len } };
+	const struct collect_options needs = { .bytes = { a->addr, a->len },
+					       .bytes_only = true };
 	struct dump d;
 
 	if (!context_open(cx, a->target, &needs, e))
@@ -233,9 +234,15 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 	if (!cx->model->bytes.read)
 		return fail(e, ERR_FILE,
 			    "'%s' holds no memory of its process\n"
-			    "give the PID of a process that runs",
+			    "'heapsift dump --memory' keeps some; or give a process that "
+			    "runs, or a core",
 			    a->target);
 	dump_build(cx->model, a->addr, a->len, &d);
+	if (cx->model->bytes.check &&
+	    !cx->model->bytes.check(cx->model->bytes.context, e)) {
+		free(d.pieces);
+		return false;
+	}
 	cx->answer_is_no = d.n == 1 && d.pieces[0].is_hole;
 	context_report(cx,
 		       &(struct report){ .table = { .source = &d, .nrows = d.nrows },
@@ -253,8 +260,8 @@ const struct command cmd_hexdump = {
 		"are "
 		"one star. What cannot be read is said; if that is all, the exit code "
 		"is 1. The bytes are copied and the process goes on before they are "
-		"shown, so a pager holds nothing up. It must be a process: a snapshot "
-		"file does not hold its memory.",
+		"shown, so a pager holds nothing up. A core holds what was dumped, a "
+		"snapshot file what 'dump --memory' kept.",
 	.example = "hexdump 1234 0x55d0c3f0a2b0 64",
 	.example_text = "the start of a block that 'heapsift blocks' showed",
 	.flags = COMMAND_FORMATS | COMMAND_TARGET,

@@ -11,6 +11,7 @@
  * A core is found out about and scanned in the same steps, through one mem.
  */
 #include "collect/collect_int.h"
+#include "collect/memory_int.h"
 #include "snap/snap.h"
 
 #include <errno.h>
@@ -39,10 +40,10 @@ struct collection {
 	struct root_scan *roots;
 };
 
-/* Nothing but bytes: the heap is of no interest then. */
-static bool wants_bytes(const struct collection *c)
+/* The heap is of no interest then. */
+static bool wants_bytes_only(const struct collection *c)
 {
-	return c->options->bytes.len > 0;
+	return c->options->bytes_only;
 }
 
 static void describe_process(struct collection *c)
@@ -242,16 +243,18 @@ static void let_target_go_first(const struct mem *m)
 static bool collect_view(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
-			  .edges = c->options->edges && !wants_bytes(c),
+			  .edges = c->options->edges && !wants_bytes_only(c),
 			  .progress = c->options->progress };
 	struct err lost;
 	bool ok = scan_target(c, &s, e);
 
-	if (wants_bytes(c))
+	if (c->options->bytes.len > 0)
 		copy_bytes(c->mem, c->options->bytes, c->model);
+	if (ok && c->options->memory)
+		ok = memory_keep(&s, &c->modules, c->options->memory, c->model, e);
 	mem_release(c->mem);
 	/* That the target was lost explains best why its heap could not be read. */
-	if (!wants_bytes(c) && !mem_account(c->mem, &lost)) {
+	if (!wants_bytes_only(c) && !mem_account(c->mem, &lost)) {
 		*e = lost;
 		ok = false;
 	}
@@ -300,7 +303,7 @@ static bool collect_live(pid_t pid, const struct collect_options *o, struct mode
 
 	describe_process(&c);
 	ok = o->evidence_only ? collect_evidence(&c, e)
-			      : (wants_bytes(&c) || look_at_running(&c, e)) &&
+			      : (wants_bytes_only(&c) || look_at_running(&c, e)) &&
 					collect_snapshot(&c, e);
 	collection_release(&c);
 	if (ok)
@@ -337,6 +340,19 @@ static void mem_bytes_close(void *context)
 	mem_close(context);
 }
 
+/* A core's bytes can be had at any time: the model takes c's mem. */
+static void keep_bytes_open(struct collection *c)
+{
+	struct bytes_source *b = &c->model->bytes;
+
+	if (b->close)
+		b->close(b->context);
+	*b = (struct bytes_source){ .read = mem_bytes_read,
+				    .close = mem_bytes_close,
+				    .context = c->mem };
+	c->mem = NULL;
+}
+
 static void look_at_core(struct collection *c)
 {
 	const struct collect_options *o = c->options;
@@ -349,7 +365,7 @@ static void look_at_core(struct collection *c)
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
 	say_modules(&c->modules, o->evidence_only, c->model);
-	if (!wants_bytes(c))
+	if (!wants_bytes_only(c))
 		locate(c, c->mem);
 }
 
@@ -366,14 +382,9 @@ static bool collect_core_file(int fd, const char *name, const struct collect_opt
 		describe_core(&c);
 		look_at_core(&c);
 		c.mem->quiet = is_quiet(c.mem, &c);
-		if (wants_bytes(&c)) {
-			c.model->bytes = (struct bytes_source){ .read = mem_bytes_read,
-								.close = mem_bytes_close,
-								.context = c.mem };
-			c.mem = NULL; /* it is the model's */
-		} else if (!o->evidence_only) {
+		if (!wants_bytes_only(&c) && !o->evidence_only)
 			ok = collect_view(&c, e);
-		}
+		keep_bytes_open(&c);
 	}
 	collection_release(&c);
 	if (ok)
@@ -386,13 +397,21 @@ static bool collect_core_file(int fd, const char *name, const struct collect_opt
 /* ---- files ---- */
 
 /* Takes fd over. */
-static bool collect_snapshot_file(int fd, const char *path, struct model **out,
+static bool collect_snapshot_file(int fd, const char *path,
+				  const struct collect_options *o, struct model **out,
 				  struct err *e)
 {
-	if (!snap_read_fd(fd, path, out, e))
+	struct model *m;
+
+	if (!snap_read_fd(fd, path, &m, e))
 		return false;
-	if ((*out)->processes.n > 0)
-		(*out)->processes.kind[0] = TARGET_SNAPSHOT;
+	if (m->processes.n > 0)
+		m->processes.kind[0] = TARGET_SNAPSHOT;
+	if (o->memory && !memory_keep_again(o->memory, m, e)) {
+		model_free(m);
+		return false;
+	}
+	*out = m;
 	return true;
 }
 
@@ -409,7 +428,7 @@ static bool collect_file(const char *path, const struct collect_options *o,
 	if (n < 0)
 		return fail(e, ERR_FILE, "cannot read '%s': %s", path, strerror(errno));
 	if (snap_is_snapshot(head, (size_t)n))
-		return collect_snapshot_file(steal_fd(&fd), path, out, e);
+		return collect_snapshot_file(steal_fd(&fd), path, o, out, e);
 	if (core_is_core(head, (size_t)n))
 		return collect_core_file(steal_fd(&fd), path, o, out, e);
 	return fail(e, ERR_FILE, "'%s' is neither a core file nor a heapsift snapshot",

@@ -15,25 +15,27 @@ struct byte_range {
 	uint64_t len;
 };
 
-/* Takes the bytes of the ranges that are to be kept, by address, while the target or its
- * copy is held. */
+/* Takes the bytes that are to be kept, while the target or its copy is held; m->memory tells
+ * where they are from. */
 struct memory_sink {
-	/* "all", or words and ranges with commas between: heap, stacks, data,
-	 * 0x7f0000000000-0x7f0000010000 */
+	/* all, heap, stacks, data, 0x7f00-0x7fff, with commas between. NULL: what a snapshot
+	 * has kept already. */
 	const char *choice;
-	bool (*write)(void *context, taddr at, const void *bytes, size_t n,
-		      struct err *e);
+	memory_take *take;
 	void *context;
 };
 
+/* False: the choice is none, *e says why (ERR_USAGE). */
+must_check bool memory_choice_check(const char *choice, struct err *e);
+
 struct collect_options {
 	enum snapshot_mode mode;
-	unsigned max_child_s; /* a fork is ended at this age; 0: 600 */
-	bool previews;        /* fill m->previews */
-	bool edges;           /* fill m->edge_first and m->edge_to, groups and roots */
-	bool values;          /* fill m->objects.value */
-	struct byte_range
-		bytes; /* .len > 0: keep them, m->bytes; the heap is not walked */
+	unsigned max_child_s;    /* a fork is ended at this age; 0: 600 */
+	bool previews;           /* fill m->previews */
+	bool edges;              /* fill m->edge_first and m->edge_to, groups and roots */
+	bool values;             /* fill m->objects.value */
+	struct byte_range bytes; /* .len > 0: m->bytes has at least these */
+	bool bytes_only;         /* and nothing else is wanted: the heap is not walked */
 	const struct memory_sink *memory; /* NULL: none is kept */
 	/* For cores: where the files are that the process had mapped; NULL not said. */
 	const char *exe, *sysroot, *debug_dir;

@@ -138,6 +138,10 @@ void build_threads(const struct mem *mem, struct model *m);
 /* The mapping that sp is in, up to the thread control block if that is above; {0, 0}: not
  * known. Where stacks lie end to end in one mapping it begins too low. */
 struct address_range thread_stack(const struct mem *mem, const struct mem_thread *t);
+/* What a module may write, or the loader before it was made read-only; how many ranges. *out
+ * is the caller's. */
+size_t module_data(const struct mem *m, const struct module *mod,
+		   struct address_range **out);
 /* m->modules, regions, pages and the threads' stacks; after mem_account and the blocks. */
 void build_layout(const struct mem *mem, const struct module_set *modules,
 		  struct model *m);

@@ -214,37 +214,58 @@ static void read_first_stack(struct reading *in)
 /* ---- mapped files ---- */
 
 /* To the end of the last page: ld.so's own malloc begins right behind its .bss. */
-static void read_segments(struct reading *in, const struct module *mod, uint32_t holder)
+static size_t segments_data(const struct module *mod, struct address_range **out)
 {
 	const struct image_segment *s;
-	size_t n = image_segments(mod->image, &s);
+	size_t n = image_segments(mod->image, &s), kept = 0;
 
+	*out = xcalloc(n, sizeof(**out));
 	for (size_t i = 0; i < n; i++)
 		if (s[i].prot & PROT_W)
-			read_range(in, (struct root_range){
-					       .start = mod->bias + s[i].vaddr,
-					       .end = align_up(mod->bias + s[i].vaddr +
-								       s[i].memsz,
-							       PAGE_SIZE_4K),
-					       .kind = ROOT_GLOBAL,
-					       .holder = holder });
+			(*out)[kept++] = (struct address_range){
+				mod->bias + s[i].vaddr,
+				align_up(mod->bias + s[i].vaddr + s[i].memsz,
+					 PAGE_SIZE_4K)
+			};
+	return kept;
 }
 
 /* Without the file: what is mapped to be written. */
-static void read_regions(struct reading *in, const struct module *mod, uint32_t holder)
+static size_t regions_data(const struct mem *m, const struct module *mod,
+			   struct address_range **out)
 {
-	const struct mem *m = in->scan->mem;
+	size_t first = search_structs(m->regions, m->nregions, end, mod->start);
+	size_t behind = search_structs(m->regions, m->nregions, end, mod->end);
+	size_t kept = 0;
 
-	for (size_t i = 0; i < m->nregions; i++) {
+	*out = xcalloc(behind - first + 1, sizeof(**out));
+	for (size_t i = first; i < m->nregions && i <= behind; i++) {
 		const struct mem_region *r = &m->regions[i];
 
 		if (r->start >= mod->start && r->end <= mod->end && (r->prot & PROT_W) &&
 		    !(r->prot & PROT_SHARED))
-			read_range(in, (struct root_range){ .start = r->start,
-							    .end = r->end,
-							    .kind = ROOT_GLOBAL,
-							    .holder = holder });
+			(*out)[kept++] = (struct address_range){ r->start, r->end };
 	}
+	return kept;
+}
+
+size_t module_data(const struct mem *m, const struct module *mod,
+		   struct address_range **out)
+{
+	return mod->image ? segments_data(mod, out) : regions_data(m, mod, out);
+}
+
+static void read_data(struct reading *in, const struct module *mod, uint32_t holder)
+{
+	struct address_range *r;
+	size_t n = module_data(in->scan->mem, mod, &r);
+
+	for (size_t i = 0; i < n; i++)
+		read_range(in, (struct root_range){ .start = r[i].start,
+						    .end = r[i].end,
+						    .kind = ROOT_GLOBAL,
+						    .holder = holder });
+	free(r);
 }
 
 /* ---- interpreters ---- */
@@ -322,14 +343,8 @@ struct root_scan *root_scan_read(const struct scan *s, const struct module_set *
 	for (uint32_t i = 0; i < s->mem->nthreads; i++)
 		read_thread(&in, i);
 	read_first_stack(&in);
-	for (uint32_t i = 0; i < modules->n; i++) {
-		const struct module *mod = &modules->modules[i];
-
-		if (mod->image)
-			read_segments(&in, mod, i);
-		else
-			read_regions(&in, mod, i);
-	}
+	for (uint32_t i = 0; i < modules->n; i++)
+		read_data(&in, &modules->modules[i], i);
 	read_records(&in, modules);
 	if (objects)
 		read_raw(&in, objects);

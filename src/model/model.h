@@ -387,7 +387,7 @@ uint32_t model_type(struct model *m, struct str domain, struct str kind,
 must_check bool model_each_memory(const struct model *m, memory_take *take, void *context,
 				  struct err *e);
 
-/* Takes out what memory says: previews, objects' values, and their texts. For a model that
+/* Takes out what memory says: previews, objects' values, their texts, kept memory. For a model that
  * gets no more types and labels. */
 void model_drop_values(struct model *m);
 

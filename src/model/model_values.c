@@ -36,13 +36,45 @@ static void rename_table(struct model *m, const struct renaming *r,
 	}
 }
 
+static bool is_identifier(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.s[i];
+		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+				 c == '_' || (c & 0x80);
+
+		if (!is_letter && (i == 0 || c < '0' || c > '9'))
+			return false;
+	}
+	return true;
+}
+
+/* A name that no program's text can hold is data: setattr(x, "bob@x", 1). */
+static void drop_odd_names(struct model *m)
+{
+	uint32_t unsaid = model_intern(m, str_of("?"));
+
+	for (size_t i = 0; i < m->labels.n; i++)
+		if (m->labels.kind[i] == LABEL_ATTRIBUTE &&
+		    !is_identifier(model_text(m, m->labels.name[i])))
+			m->labels.name[i] = unsaid;
+	for (size_t i = 0; i < m->roots.n; i++)
+		if (m->roots.kind[i] == ROOT_NAME &&
+		    !is_identifier(model_text(m, m->roots.name[i])))
+			m->roots.name[i] = unsaid;
+}
+
 void model_drop_values(struct model *m)
 {
-	struct renaming r = { m->strings, xcalloc(m->strings.n, sizeof(*r.ids)) };
+	struct renaming r;
 
+	drop_odd_names(m);
+	r.old = m->strings;
+	r.ids = xcalloc(r.old.n, sizeof(*r.ids));
 	m->strings = (struct model_strings){ 0 };
 	(void)rename_text(m, &r, 0);
 	model_table_resize(m, &model_tables[TABLE_previews], 0);
+	model_table_resize(m, &model_tables[TABLE_memory], 0);
 	for (size_t i = 0; m->objects.value && i < m->objects.n; i++)
 		m->objects.value[i] = 0;
 	for (size_t i = 0; i < MODEL_NTABLES; i++)

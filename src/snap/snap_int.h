@@ -93,8 +93,8 @@ struct memory_section {
 uint64_t memory_stored(const struct model *m);
 
 /* The bytes of m->memory, whose rows fit the section. Takes over fd and the frames; none
- * of them is read yet. */
-struct bytes_source memory_open(int fd, const struct memory_section *s,
+ * of them is read yet. `name` is the file's, for messages. */
+struct bytes_source memory_open(int fd, const char *name, const struct memory_section *s,
 				const struct model *m);
 
 /* ---- what a model must hold to be safe to read (snap_check.c) ---- */

@@ -20,6 +20,7 @@ enum { NO_FRAME = UINT32_MAX };
 
 struct kept {
 	int fd;
+	char *name; /* of the file */
 	struct memory_section section;
 	struct kept_range *ranges; /* by address */
 	size_t n;
@@ -57,9 +58,11 @@ static void load_frame(struct kept *k, uint64_t frame)
 	k->frame = frame;
 	k->wrong = frame_decode(k->fd, f, &v, &k->room, k->bytes);
 	if (k->wrong)
-		(void)!fail(&k->damage, ERR_FILE,
-			    "section 'memory.bytes' is damaged: the frame at %lu %s",
-			    f->offset, k->wrong);
+		(void)!fail(
+			&k->damage, ERR_FILE,
+			"cannot read '%s': section 'memory.bytes' is damaged: the frame "
+			"at %lu %s",
+			k->name, f->offset, k->wrong);
 }
 
 /* Bytes of the section, all of which are there. */
@@ -118,6 +121,7 @@ static void kept_close(void *context)
 
 	autoclose_fd(&k->fd);
 	frame_room_release(&k->room);
+	free(k->name);
 	free(k->section.frames);
 	free(k->ranges);
 	free(k->bytes);
@@ -140,13 +144,14 @@ static void take_ranges(struct kept *k, const struct model *m)
 	}
 }
 
-struct bytes_source memory_open(int fd, const struct memory_section *s,
+struct bytes_source memory_open(int fd, const char *name, const struct memory_section *s,
 				const struct model *m)
 {
 	struct kept *k = xcalloc(1, sizeof(*k));
 	uint64_t raw = min_u64(s->frame_rows, s->values.rows), stored = 0;
 
 	k->fd = fd;
+	k->name = xstrdup(name);
 	k->section = *s;
 	k->frame = NO_FRAME;
 	take_ranges(k, m);

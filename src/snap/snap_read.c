@@ -506,7 +506,7 @@ static bool adopt_strings(struct reader *r, struct err *e)
 }
 
 /* The model is sound: the rows of `memory` are in order. */
-static bool adopt_memory(struct reader *r, struct err *e)
+static bool adopt_memory(struct reader *r, const char *name, struct err *e)
 {
 	const struct claim *claim = &special_slot(r, MEMORY_BYTES)->claim;
 
@@ -516,7 +516,7 @@ static bool adopt_memory(struct reader *r, struct err *e)
 		return true;
 	r->memory.values = claim->values;
 	r->memory.frame_rows = claim->frame_rows;
-	r->model->bytes = memory_open(steal_fd(&r->fd), &r->memory, r->model);
+	r->model->bytes = memory_open(steal_fd(&r->fd), name, &r->memory, r->model);
 	r->memory.frames = NULL;
 	return true;
 }
@@ -567,7 +567,7 @@ bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e)
 	make_slots(&r);
 	ok = take_file(&r, e) && load_contents(&r, e) && read_sections(&r, e) &&
 	     make_room(&r, e) && read_frames(&r, e) && adopt_strings(&r, e) &&
-	     snap_check_model(r.model, e) && adopt_memory(&r, e);
+	     snap_check_model(r.model, e) && adopt_memory(&r, name, e);
 	if (ok) {
 		note_newer(&r);
 		*out = r.model;
