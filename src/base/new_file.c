@@ -131,6 +131,24 @@ bool new_file_write(struct new_file *out, const void *bytes, size_t n, struct er
 	return true;
 }
 
+bool new_file_write_at(const struct new_file *out, uint64_t at, const void *bytes,
+		       size_t n, struct err *e)
+{
+	const char *from = bytes;
+
+	assert(out->has_holes);
+	while (n > 0) {
+		ssize_t done = pwrite(out->fd, from, n, (off_t)at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return cannot_write(out->name, e);
+		from += done, at += (uint64_t)done, n -= (size_t)done;
+	}
+	return true;
+}
+
 bool new_file_skip(struct new_file *out, uint64_t n, struct err *e)
 {
 	static const uint8_t zeroes[64 << 10];

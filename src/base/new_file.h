@@ -29,15 +29,19 @@ struct new_file {
  * is a usage error. */
 must_check bool new_file_may_be(const struct new_file_options *o, struct err *e);
 
-must_check bool new_file_open(struct new_file *f, const struct new_file_options *o,
+must_check bool new_file_open(struct new_file *out, const struct new_file_options *o,
 			      struct err *e);
-must_check bool new_file_write(struct new_file *f, const void *bytes, size_t n,
+must_check bool new_file_write(struct new_file *out, const void *bytes, size_t n,
 			       struct err *e);
+/* Into a file that has_holes, at any place before `written` or behind it; moves neither that
+ * nor the place of the next write. Thread-safe. */
+must_check bool new_file_write_at(const struct new_file *out, uint64_t at,
+				  const void *bytes, size_t n, struct err *e);
 /* n zeroes: a hole where the file can have one. */
-must_check bool new_file_skip(struct new_file *f, uint64_t n, struct err *e);
+must_check bool new_file_skip(struct new_file *out, uint64_t n, struct err *e);
 /* Puts the file under its name. */
-must_check bool new_file_commit(struct new_file *f, struct err *e);
+must_check bool new_file_commit(struct new_file *out, struct err *e);
 /* Removes what was not committed. Always to be called. */
-void new_file_close(struct new_file *f);
+void new_file_close(struct new_file *out);
 
 #endif

@@ -9,6 +9,7 @@
 #define CMD_CMD_H
 
 #include "base/err.h"
+#include "base/new_file.h"
 #include "base/opt.h"
 #include "collect/collect.h"
 #include "model/model.h"
@@ -86,6 +87,13 @@ must_check bool context_open(struct context *cx, const char *target,
 must_check bool context_collect(struct context *cx, const char *target,
 				const struct collect_options *needs, struct err *e);
 void context_release(struct context *cx);
+
+/* Where -o says to write to: "-" is standard output. */
+struct new_file_options output_options(const char *output, bool force);
+/* -o was given (output is NULL when not), and `what` ("a snapshot") may be written there, as
+ * far as can be said beforehand. */
+must_check bool output_check(const char *command, const char *what, const char *output,
+			     bool force, struct err *e);
 
 /* Sets the sorting: "size", "size:asc". False: the command has no such column. */
 must_check bool context_sort_by(struct context *cx, const char *word, struct err *e);

@@ -8,7 +8,6 @@
 #include "snap/snap.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct dump_args {
 	const char *target, *output, *label, *memory;
@@ -33,41 +32,17 @@ static const struct opt dump_args[] = {
 		   "a process (its PID) or a file"),
 };
 
-static bool is_stdout(const struct dump_args *a)
-{
-	return a->output[0] == '-' && a->output[1] == 0;
-}
-
-static struct new_file_options output_of(const struct dump_args *a)
-{
-	return (struct new_file_options){
-		.path = is_stdout(a) ? NULL : a->output,
-		.fd = STDOUT_FILENO,
-		.force = a->force,
-	};
-}
-
 static bool dump_check(const void *args, struct err *e)
 {
 	const struct dump_args *a = args;
-	struct new_file_options o;
 
-	if (!a->output)
-		return fail(e, ERR_USAGE,
-			    "dump: -o FILE is missing\n"
-			    "try 'heapsift help dump'");
 	if (a->memory && a->no_values)
 		return fail(e, ERR_USAGE,
 			    "dump: --memory keeps what --no-values leaves out\n"
 			    "give one of them");
 	if (a->memory && !memory_choice_check(a->memory, e))
 		return err_within(e, "dump");
-	if (is_stdout(a))
-		return !isatty(STDOUT_FILENO) ||
-		       fail(e, ERR_USAGE,
-			    "dump: will not write a snapshot to a terminal");
-	o = output_of(a);
-	return new_file_may_be(&o, e);
+	return output_check("dump", "a snapshot", a->output, a->force, e);
 }
 
 static uint64_t memory_bytes(const struct model *m)
@@ -169,7 +144,7 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct dump_args *a = args;
-	const struct new_file_options o = output_of(a);
+	const struct new_file_options o = output_options(a->output, a->force);
 	struct snap_writer *w;
 	bool ok = snap_begin(&o, &w, e) && dump_collect(cx, a, w, e);
 	struct model *m = cx->model;
@@ -183,7 +158,7 @@ static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		memory = memory_bytes(m);
 	ok = ok && dump_write(m, w, e);
 	snap_end(w);
-	if (ok && !is_stdout(a))
+	if (ok && o.path)
 		dump_tell(cx, a, memory, out);
 	return ok;
 }

@@ -31,6 +31,7 @@ struct collection {
 	struct heap_places *places;
 	struct python_places *python_places;
 	bool heap_quiet, python_quiet; /* at the last stop */
+	bool for_core;                 /* its bytes are copied, and not looked into */
 	struct mem *mem;
 	struct heap *heap;
 	struct cxx_vtables *vtables;
@@ -121,7 +122,8 @@ static bool is_quiet(const struct mem *stopped, void *context)
 static bool take_snapshot(struct collection *c, struct err *e)
 {
 	struct mem_live_options o = { .mode = c->options->mode,
-				      .max_child_s = c->options->max_child_s };
+				      .max_child_s = c->options->max_child_s,
+				      .for_core = c->for_core };
 
 	if (c->places || c->python_places) {
 		o.is_quiet = is_quiet;
@@ -435,18 +437,18 @@ static bool collect_file(const char *path, const struct collect_options *o,
 		    path);
 }
 
-bool collect_core(const char *target, const struct collect_options *o,
-		  const struct new_file_options *to, struct model **out, struct err *e)
-{
-	(void)o;
-	(void)to;
-	(void)out;
-	return fail(e, ERR_PROCESS, "no core can be written of '%s' yet", target);
-}
-
 static bool is_number(const char *s)
 {
 	return *s && s[strspn(s, "0123456789")] == 0;
+}
+
+static bool read_pid(const char *target, uint64_t *pid, struct err *e)
+{
+	if (str_to_u64(str_of(target), 10, pid) && *pid > 0 && *pid <= INT32_MAX)
+		return true;
+	return fail(e, ERR_USAGE,
+		    "'%s' is no process number; for a file of that name give './%s'",
+		    target, target);
 }
 
 bool collect_target(const char *target, const struct collect_options *o,
@@ -456,10 +458,60 @@ bool collect_target(const char *target, const struct collect_options *o,
 
 	if (!is_number(target))
 		return collect_file(target, o, out, e);
-	if (!str_to_u64(str_of(target), 10, &pid) || pid == 0 || pid > INT32_MAX)
-		return fail(
-			e, ERR_USAGE,
-			"'%s' is no process number; for a file of that name give './%s'",
-			target, target);
-	return collect_live((pid_t)pid, o, out, e);
+	return read_pid(target, &pid, e) && collect_live((pid_t)pid, o, out, e);
+}
+
+/* ---- a core of a process ---- */
+
+/* What whoever asked for it is told of it. */
+static void describe_written(struct collection *c, const struct core_writing *w)
+{
+	build_threads(c->mem, c->model);
+	for (size_t i = 0; i < c->mem->nregions; i++) {
+		size_t row = model_regions_add(c->model);
+
+		c->model->regions.start[row] = c->mem->regions[i].start;
+		c->model->regions.end[row] = c->mem->regions[i].end;
+	}
+	note_snapshot(c);
+	if (w->left_out)
+		model_find_out(c->model, SEVERITY_NOTE, "core",
+			       "%llu KiB are left out, as the process wants them in no "
+			       "core (MADV_DONTDUMP)",
+			       (unsigned long long)w->left_out / 1024);
+}
+
+static bool write_core(struct collection *c, const struct new_file_options *to,
+		       struct err *e)
+{
+	struct core_writing w = { .progress = c->options->progress };
+
+	if (!look_at_running(c, e) || !take_snapshot(c, e))
+		return false;
+	let_target_go_first(c->mem);
+	if (!mem_write_core(c->mem, c->pid, to, &w, e))
+		return false;
+	describe_written(c, &w);
+	return true;
+}
+
+bool collect_core(const char *target, const struct collect_options *o,
+		  const struct new_file_options *to, struct model **out, struct err *e)
+{
+	struct collection c = { .options = o, .for_core = true };
+	uint64_t pid;
+	bool ok;
+
+	if (!read_pid(target, &pid, e))
+		return false;
+	c.pid = (pid_t)pid;
+	c.model = model_new();
+	describe_process(&c);
+	ok = write_core(&c, to, e);
+	collection_release(&c);
+	if (ok)
+		*out = c.model;
+	else
+		model_free(c.model);
+	return ok;
 }

@@ -7,6 +7,7 @@
 #define MEM_FRAME_INT_H
 
 #include "base/base.h"
+#include <sys/types.h>
 #include <sys/user.h>
 
 enum { XSTATE_MAX = 16384 };
@@ -15,6 +16,15 @@ enum { XSTATE_MAX = 16384 };
 struct xstate {
 	_Alignas(64) uint8_t bytes[XSTATE_MAX];
 	size_t len;
+};
+
+/* All that a debugger shows of a thread that stands. */
+struct thread_registers {
+	pid_t tid;        /* 0: they are not known */
+	uint64_t blocked; /* signals */
+	struct user_regs_struct general;
+	size_t fp_len; /* 512: of an old processor, no more than FXSAVE's area */
+	_Alignas(64) uint8_t fp[XSTATE_MAX]; /* as struct xstate */
 };
 
 /* Is it 64-bit code that runs there? */

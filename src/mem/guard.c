@@ -27,6 +27,7 @@
 #include "mem/proc_int.h"
 #include "mem/room_int.h"
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -41,6 +42,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -371,6 +373,45 @@ static bool do_nudge(struct guard *g, struct err *e)
 	return true;
 }
 
+static void read_fp(struct thread_registers *r)
+{
+	struct iovec io = { r->fp, sizeof(r->fp) };
+
+	if (ptrace(PTRACE_GETREGSET, r->tid, NT_X86_XSTATE, &io) == 0)
+		r->fp_len = io.iov_len;
+	else if (ptrace(PTRACE_GETFPREGS, r->tid, 0, r->fp) == 0)
+		r->fp_len = sizeof(struct user_fpregs_struct);
+	else
+		r->fp_len = 0;
+}
+
+/* What our stop changed is told as the kernel had it. */
+static void keep_registers(const struct seized_thread *t, struct thread_registers *r)
+{
+	if (!t || !t->has_regs)
+		return;
+	r->tid = t->tid;
+	r->general = t->regs;
+	if (t->hides_eintr)
+		r->general.rax = (uint64_t)-EINTR;
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(r->blocked), &r->blocked) < 0)
+		r->blocked = 0;
+	read_fp(r);
+}
+
+static bool do_keep(struct guard *g, struct err *e)
+{
+	const struct guard_shared *shared = g->shared;
+	size_t n = min_u64(shared->nthreads, g->plan->register_room);
+
+	if (g->state != GUARD_STANDING)
+		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
+	for (size_t i = 0; i < n; i++)
+		keep_registers(seized_find(&g->seized, shared->threads[i].tid),
+			       &shared->registers[i]);
+	return true;
+}
+
 static void do_let_go(struct guard *g)
 {
 	if (g->state == GUARD_STANDING) {
@@ -497,6 +538,8 @@ static bool do_command(struct guard *g, char command, struct err *e)
 		return do_stop(g, e);
 	case GUARD_NUDGE:
 		return do_nudge(g, e);
+	case GUARD_KEEP:
+		return do_keep(g, e);
 	case GUARD_FORK:
 		return do_fork(g, e);
 	case GUARD_LET_GO:

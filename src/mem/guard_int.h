@@ -11,6 +11,7 @@ enum { GUARD_THREADS = 1 << 17 };
 enum guard_command {
 	GUARD_STOP = 'S',
 	GUARD_NUDGE = 'N',
+	GUARD_KEEP = 'K',
 	GUARD_LET_GO = 'L',
 	GUARD_FORK = 'F',
 	GUARD_END = 'E',
@@ -26,6 +27,7 @@ struct guard_shared {
 	pid_t child;
 	struct injected fork; /* its child is 0 again once that is reaped */
 	bool is_forking;      /* a child may be there that nobody knows of */
+	struct thread_registers *registers; /* plan.register_room of them, by thread */
 	size_t nthreads;
 	struct mem_thread threads[GUARD_THREADS];
 };

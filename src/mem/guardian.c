@@ -20,19 +20,50 @@ struct guardian {
 	struct guard_shared *shared;
 };
 
+static size_t registers_size(const struct guardian_plan *plan)
+{
+	return plan->register_room * sizeof(struct thread_registers);
+}
+
+static void *map_shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void shared_free(struct guard_shared *shared, const struct guardian_plan *plan)
+{
+	if (shared->registers)
+		munmap(shared->registers, registers_size(plan));
+	munmap(shared, sizeof(*shared));
+}
+
+static struct guard_shared *shared_new(const struct guardian_plan *plan)
+{
+	struct guard_shared *shared = map_shared(sizeof(*shared));
+
+	if (!shared || plan->register_room == 0)
+		return shared;
+	shared->registers = map_shared(registers_size(plan));
+	if (shared->registers)
+		return shared;
+	shared_free(shared, plan);
+	return NULL;
+}
+
 bool guardian_start(const struct guardian_plan *plan, struct guardian **out,
 		    struct err *e)
 {
-	struct guard_shared *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct guard_shared *shared = shared_new(plan);
 	int ends[2];
 	pid_t pid;
 
-	if (shared == MAP_FAILED)
+	if (!shared)
 		return fail(e, ERR_PROCESS, "no memory for the guardian process");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		munmap(shared, sizeof(*shared));
+		shared_free(shared, plan);
 		return fail(e, ERR_PROCESS, "no socket for the guardian process: %s",
 			    strerror(errno));
 	}
@@ -44,7 +75,7 @@ bool guardian_start(const struct guardian_plan *plan, struct guardian **out,
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
-		munmap(shared, sizeof(*shared));
+		shared_free(shared, plan);
 		return fail(e, ERR_PROCESS, "cannot start the guardian process: %s",
 			    strerror(errno));
 	}
@@ -87,6 +118,21 @@ bool guardian_nudge(struct guardian *g, const struct mem_thread *threads, struct
 	for (size_t i = 0; i < g->shared->nthreads; i++)
 		g->shared->threads[i].is_busy = threads[i].is_busy;
 	return guardian_ask(g, GUARD_NUDGE, e);
+}
+
+bool guardian_keep(struct guardian *g, struct err *e)
+{
+	return guardian_ask(g, GUARD_KEEP, e);
+}
+
+const struct thread_registers *guardian_registers(const struct guardian *g, size_t i)
+{
+	const struct guard_shared *shared = g->shared;
+
+	if (i >= g->plan.register_room || i >= shared->nthreads ||
+	    shared->registers[i].tid != shared->threads[i].tid)
+		return NULL;
+	return &shared->registers[i];
 }
 
 void guardian_let_go(struct guardian *g)
@@ -148,6 +194,6 @@ void guardian_free(struct guardian *g)
 			guard_bury(&g->plan, g->shared);
 		wait_for(undertaker);
 	}
-	munmap(g->shared, sizeof(*g->shared));
+	shared_free(g->shared, &g->plan);
 	free(g);
 }

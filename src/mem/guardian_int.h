@@ -16,6 +16,7 @@ struct guardian_plan {
 	pid_t via;                /* the thread whose /proc files tell of its memory */
 	struct frame_spots spots; /* 0, 0: no fork is planned */
 	unsigned max_child_s;
+	size_t register_room;    /* threads whose registers can be kept */
 	struct mem_probe *probe; /* may be NULL */
 };
 
@@ -36,6 +37,10 @@ size_t guardian_threads(const struct guardian *g, const struct mem_thread **out)
  * False: they could not be stopped again, and all run. */
 must_check bool guardian_nudge(struct guardian *g, const struct mem_thread *threads,
 			       struct err *e);
+/* Keeps all registers of the threads that stand, for guardian_registers. */
+must_check bool guardian_keep(struct guardian *g, struct err *e);
+/* Of thread number i of guardian_threads; NULL: not kept. */
+const struct thread_registers *guardian_registers(const struct guardian *g, size_t i);
 /* They run again, and no child was made. */
 void guardian_let_go(struct guardian *g);
 /* Has the stopped target make a child, and lets the target go. False: none could be had;

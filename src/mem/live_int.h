@@ -23,6 +23,10 @@ bool live_every_region(const struct mem_region *r);
 /* pread of /proc/PID/mem up to the first hole. */
 size_t live_pread(int fd, taddr at, void *dst, size_t len);
 
+/* All registers of thread number i of a view from mem_open_live; NULL: they were not asked for, or could
+ * not be had. */
+const struct thread_registers *live_registers(const struct mem *m, size_t i);
+
 /* Where a system call can be injected into a running process; false: nowhere. */
 must_check bool spots_find(const struct mem *running, struct frame_spots *spots);
 

@@ -102,16 +102,22 @@ bool mem_read_string(const struct mem *m, taddr at, char *dst, size_t cap)
 	return false;
 }
 
+bool mem_finish(struct mem *m, struct err *e)
+{
+	return !m->ops->release || m->ops->release(m, e);
+}
+
 void mem_release(struct mem *m)
 {
-	if (m->ops->release)
-		m->ops->release(m);
+	struct err ignored;
+
+	if (!mem_finish(m, &ignored))
+		return;
 }
 
 bool mem_account(struct mem *m, struct err *e)
 {
-	mem_release(m);
-	return !m->ops->account || m->ops->account(m, e);
+	return mem_finish(m, e) && (!m->ops->account || m->ops->account(m, e));
 }
 
 void mem_close(struct mem *m)

@@ -23,7 +23,8 @@ enum region_flag {
 	REGION_USERFAULT = 8, /* registered with a userfaultfd */
 	REGION_IO = 16,       /* device memory: never read */
 	REGION_HAS_GUARDS = 32,
-	REGION_HAS_FILE = 64, /* maps one, be it of shared memory; not of "[...]" */
+	REGION_HAS_FILE = 64,  /* maps one, be it of shared memory; not of "[...]" */
+	REGION_DONTDUMP = 128, /* madvise: the target wants it in no core */
 };
 
 struct mem_region {
@@ -65,9 +66,8 @@ struct mem_ops {
 	 * many bytes that were. Thread-safe. */
 	size_t (*copy)(const struct mem *m, const struct mem_region *r, taddr at,
 		       void *dst, size_t len);
-	/* No target byte will be read any more: let the target or the child go. NULL: no
-	 * one is held. */
-	void (*release)(struct mem *m);
+	/* As mem_finish. NULL: no one is held. */
+	bool (*release)(struct mem *m, struct err *e);
 	/* As mem_account. NULL: nothing to be had. */
 	bool (*account)(struct mem *m, struct err *e);
 	/* As mem_learn_pages. NULL: they are known, or not to be had. */
@@ -89,9 +89,10 @@ struct mem {
 	struct page_run *guards;
 	size_t nguards;
 	enum snapshot_mode mode; /* the one taken */
-	uint64_t pause_ns;       /* how long the target stood; final after mem_release */
-	uint64_t rss, swap;      /* bytes, from smaps_rollup, after mem_account */
-	bool quiet;              /* the last is_quiet said so, or was not asked */
+	pid_t reader; /* whose memory is read, the target's or its copy's; 0: nobody's */
+	uint64_t pause_ns;  /* how long the target stood; final after mem_release */
+	uint64_t rss, swap; /* bytes, from smaps_rollup, after mem_account */
+	bool quiet;         /* the last is_quiet said so, or was not asked */
 	unsigned attempts;
 	/* A core: pages then only tell which memory is not all zeroes, and the regions' rss
 	 * and swap mean nothing. */
@@ -115,7 +116,9 @@ struct mem_live_options {
 	void *quiet_context;
 	unsigned max_child_s;    /* the child is ended at this age; 0: 600 */
 	struct mem_probe *probe; /* NULL in real life */
-	bool registers; /* keep all registers of all threads, for mem_write_core */
+	/* For mem_write_core: keep all registers of all threads; learn which pages of files
+	 * were written. */
+	bool for_core;
 };
 
 /* For tests that kill us at every moment: where a dump is. In memory that the test, the
@@ -187,13 +190,21 @@ const struct core_process *core_process(const struct mem *m);
  * on, which its caller knows to be unchanged. Takes no ownership of fd: it is duplicated. */
 void core_back(struct mem *m, taddr start, taddr end, int fd, uint64_t offset);
 
+struct core_writing {
+	struct progress *progress; /* may be NULL */
+	/* Told: */
+	uint64_t mapped;   /* bytes of address space */
+	uint64_t left_out; /* of them, with memory: what the target wants in no core */
+};
+
 /*
- * Writes an ELF core of what `m` sees: a view from mem_open_live, with registers. Reads the
- * memory; whoever calls releases m after it. False: *e says why, nothing is kept.
+ * Writes an ELF core of what `m` sees: a view from mem_open_live, for_core. Reads the memory,
+ * then releases m. False: *e says why, nothing is kept.
  */
 struct new_file_options;
 must_check bool mem_write_core(struct mem *m, pid_t pid,
-			       const struct new_file_options *to, struct err *e);
+			       const struct new_file_options *to, struct core_writing *w,
+			       struct err *e);
 
 /* ---- any source ---- */
 
@@ -215,6 +226,9 @@ taddr mem_next_data(const struct mem *m, taddr at);
 
 /* No byte will be read any more: ends the child, releases the target. Idempotent. */
 void mem_release(struct mem *m);
+/* The same. False: the target or its copy was lost before, so that what was read is worth
+ * nothing; *e says how. */
+must_check bool mem_finish(struct mem *m, struct err *e);
 /* Releases; then residency and RSS by region (smaps) of the running target. False: the
  * process ended, or went on, before all was read, or the guardian was killed: what was read
  * is worth nothing, *e says so. */

@@ -134,6 +134,16 @@ static bool running_account(struct mem *m, struct err *e)
 	return live_account(m, ((struct running *)m)->via, e);
 }
 
+static bool running_release(struct mem *m, struct err *e)
+{
+	struct proc_status status;
+	pid_t via = live_via(m);
+
+	if (proc_status_read(via, &status) && status.state != 'Z' && status.state != 'X')
+		return true;
+	return access_lost(via, e);
+}
+
 static void running_learn_pages(struct mem *m)
 {
 	live_scan_pages(m, live_via(m), live_every_region);
@@ -150,6 +160,7 @@ static void running_close(struct mem *m)
 
 static const struct mem_ops running_ops = {
 	.copy = running_copy,
+	.release = running_release,
 	.account = running_account,
 	.learn_pages = running_learn_pages,
 	.close = running_close,
@@ -172,6 +183,7 @@ bool mem_open_running(pid_t pid, struct mem **out, struct err *e)
 		mem_close(&r->mem);
 		return access_lost(pid, e);
 	}
+	r->mem.reader = r->via;
 	*out = &r->mem;
 	return true;
 }

@@ -103,8 +103,10 @@ static void read_registers(struct seized_thread *t)
 		return;
 	t->has_regs = ptrace(PTRACE_GETREGS, t->tid, 0, &t->regs) == 0;
 	/* A process that SIGSTOP had stopped before us has its EINTR from that. */
-	if (t->has_regs && !t->group_stopped && regs_hide_eintr(&t->regs))
+	if (t->has_regs && !t->group_stopped && regs_hide_eintr(&t->regs)) {
+		t->hides_eintr = true;
 		ptrace(PTRACE_SETREGS, t->tid, 0, &t->regs);
+	}
 }
 
 /* It stood, but does so no more. */

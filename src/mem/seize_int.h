@@ -15,6 +15,7 @@ struct seized_thread {
 	bool group_stopped; /* the process was stopped already, by SIGSTOP or the like */
 	uint8_t silent;     /* ticks that it was waited for in vain */
 	bool has_regs;      /* regs are its own, as they will be when it goes on */
+	bool hides_eintr;   /* and as the kernel had left them, but for rax */
 	struct user_regs_struct regs;
 };
 

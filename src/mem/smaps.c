@@ -14,7 +14,7 @@ static const struct {
 	{ "ht", REGION_HUGETLB },    { "um", REGION_USERFAULT },
 	{ "uw", REGION_USERFAULT },  { "ui", REGION_USERFAULT },
 	{ "io", REGION_IO },         { "pf", REGION_IO },
-	{ "gu", REGION_HAS_GUARDS },
+	{ "gu", REGION_HAS_GUARDS }, { "dd", REGION_DONTDUMP },
 };
 
 static uint8_t parse_vm_flags(const char *at)

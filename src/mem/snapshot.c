@@ -29,6 +29,7 @@ enum {
 	ATTEMPTS = 3,
 	RETRY_NS = 5000000,
 	NUDGES_NS = 2000000, /* of one attempt: the others stand that long */
+	SPARE_THREADS = 256,
 };
 
 struct snapshot {
@@ -126,12 +127,8 @@ static void check_still(struct snapshot *s)
 	}
 }
 
-static void snapshot_release(struct mem *m)
+static void let_go(struct snapshot *s)
 {
-	struct snapshot *s = snapshot_of(m);
-
-	if (!s->held)
-		return;
 	s->held = false;
 	if (s->probe)
 		s->probe->phase = PHASE_AFTER;
@@ -140,7 +137,18 @@ static void snapshot_release(struct mem *m)
 	else if (!guardian_end(s->guardian, &s->lost))
 		assert(s->lost.kind != ERR_NONE);
 	if (s->guardian)
-		m->pause_ns = guardian_pause_ns(s->guardian);
+		s->mem.pause_ns = guardian_pause_ns(s->guardian);
+}
+
+static bool snapshot_release(struct mem *m, struct err *e)
+{
+	struct snapshot *s = snapshot_of(m);
+
+	if (s->held)
+		let_go(s);
+	if (s->lost.kind != ERR_NONE)
+		*e = s->lost;
+	return s->lost.kind == ERR_NONE;
 }
 
 static bool is_not_anon(const struct mem_region *r)
@@ -152,10 +160,6 @@ static bool snapshot_account(struct mem *m, struct err *e)
 {
 	struct snapshot *s = snapshot_of(m);
 
-	if (s->lost.kind != ERR_NONE) {
-		*e = s->lost;
-		return false;
-	}
 	if (!live_account(m, s->via, e))
 		return access_lost(s->pid, e);
 	/* A fork maps few pages of files: theirs are the target's own. */
@@ -189,12 +193,13 @@ struct before {
 	struct smaps smaps;
 	struct fork_verdict fork;
 	struct frame_spots spots;
+	size_t nthreads;
 };
 
 static bool find_out(struct snapshot *s, const struct mem *running, bool may_fork,
 		     struct before *b, struct err *e)
 {
-	*b = (struct before){ 0 };
+	*b = (struct before){ .nthreads = running->nthreads };
 	if (!smaps_read(s->via, &b->smaps))
 		return access_lost(s->pid, e);
 	if (!may_fork)
@@ -305,9 +310,17 @@ static bool is_child_anon(const struct mem_region *r)
 	       !(r->flags & (REGION_IO | REGION_DONTFORK | REGION_WIPEONFORK));
 }
 
-static bool read_child(struct snapshot *s, pid_t child, struct err *e)
+/* Pages of private mappings of files, too: those that were written are the process's own. */
+static bool is_child_private(const struct mem_region *r)
+{
+	return is_child_anon(r) || (!region_is_anon(r) && !(r->flags & REGION_IO) &&
+				    !(r->prot & PROT_SHARED));
+}
+
+static bool read_child(struct snapshot *s, pid_t child, bool for_core, struct err *e)
 {
 	autoclose_fd(&s->fd);
+	s->mem.reader = child;
 	s->mem.mode = MODE_FORK;
 	s->fd = proc_open(child, "mem", 0);
 	if (s->fd < 0)
@@ -315,7 +328,7 @@ static bool read_child(struct snapshot *s, pid_t child, struct err *e)
 		       fail(e, ERR_PROCESS,
 			    "the copy of process %d was killed before it was read",
 			    (int)s->pid);
-	live_scan_pages(&s->mem, child, is_child_anon);
+	live_scan_pages(&s->mem, child, for_core ? is_child_private : is_child_anon);
 	if (s->saved.left_out)
 		note(s, "%llu bytes marked MADV_DONTFORK were too many to copy",
 		     (unsigned long long)s->saved.left_out);
@@ -329,10 +342,12 @@ static bool fork_or_stay(struct snapshot *s, const struct before *b,
 	pid_t child;
 
 	s->mem.mode = MODE_FREEZE;
+	if (o->for_core && !guardian_keep(s->guardian, e))
+		return false;
 	if (o->mode != MODE_FREEZE && b->fork.is_possible) {
 		saved_take(&s->saved, &s->mem, s->via, s->fd);
 		if (guardian_fork(s->guardian, &child, &why))
-			return read_child(s, child, e);
+			return read_child(s, child, o->for_core, e);
 		if (o->mode == MODE_FORK) {
 			*e = why;
 			return err_within(e, "process %d cannot be forked", (int)s->pid);
@@ -357,6 +372,8 @@ static bool take_running(struct snapshot *s, const struct mem_live_options *o,
 		.spots = b->spots,
 		.max_child_s = o->max_child_s,
 		.probe = o->probe,
+		/* More may be born until it stands. */
+		.register_room = o->for_core ? 2 * b->nthreads + SPARE_THREADS : 0,
 	};
 
 	if (o->mode == MODE_FORK && !b->fork.is_possible)
@@ -390,6 +407,17 @@ static void ask_place(struct mem_thread *t)
 	buf_release(&text);
 }
 
+static bool learn_flags(struct mem *m)
+{
+	struct smaps smaps;
+	bool known = smaps_read(m->reader, &smaps);
+
+	if (known)
+		smaps_apply(&smaps, m, UINT64_MAX);
+	smaps_release(&smaps);
+	return known;
+}
+
 static bool take_still(struct snapshot *s, const struct mem_live_options *o,
 		       const char *why, struct err *e)
 {
@@ -397,7 +425,8 @@ static bool take_still(struct snapshot *s, const struct mem_live_options *o,
 		return fail(e, ERR_PROCESS,
 			    "process %d cannot be forked: it is %s\nuse --mode=freeze",
 			    (int)s->pid, why);
-	if (!read_standing(s, e) || !live_read_threads(&s->mem, s->pid))
+	if (!read_standing(s, e) || !live_read_threads(&s->mem, s->pid) ||
+	    !learn_flags(&s->mem))
 		return access_lost(s->pid, e);
 	s->held = true;
 	s->mem.mode = MODE_FREEZE;
@@ -447,6 +476,26 @@ static bool take(struct snapshot *s, const struct mem_live_options *o,
 	return taken;
 }
 
+const struct thread_registers *live_registers(const struct mem *m, size_t i)
+{
+	const struct snapshot *s = snapshot_of(m);
+
+	if (m->ops != &snapshot_ops || !s->guardian)
+		return NULL;
+	return guardian_registers(s->guardian, i);
+}
+
+static bool open_nostop(pid_t pid, struct mem *running, const struct mem_live_options *o,
+			struct err *e)
+{
+	if (o->for_core && !learn_flags(running)) {
+		mem_close(running);
+		return access_lost(pid, e);
+	}
+	mem_learn_pages(running);
+	return true;
+}
+
 bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out,
 		   struct err *e)
 {
@@ -457,14 +506,14 @@ bool mem_open_live(pid_t pid, const struct mem_live_options *o, struct mem **out
 	if (!mem_open_running(pid, &running, e))
 		return false;
 	if (o->mode == MODE_NOSTOP) {
-		mem_learn_pages(running);
 		*out = running;
-		return true;
+		return open_nostop(pid, running, o, e);
 	}
 	s = xcalloc(1, sizeof(*s));
 	s->mem.ops = &snapshot_ops;
 	s->pid = pid;
 	s->via = live_via(running);
+	s->mem.reader = s->via;
 	s->fd = -1;
 	s->probe = o->probe;
 	if (pid == getpid())

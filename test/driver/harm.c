@@ -189,7 +189,8 @@ static bool dump(pid_t pid, enum snapshot_mode mode, struct mem_probe *probe,
 	struct mem_live_options o = { .mode = mode,
 				      .is_quiet = is_quiet,
 				      .quiet_context = &asked,
-				      .probe = probe };
+				      .probe = probe,
+				      .for_core = true };
 	struct mem *m;
 	bool done;
 

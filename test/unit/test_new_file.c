@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+enum { HOLE = 4 << 20 };
+
 static void what_exists_is_not_replaced(void **state)
 {
 	struct new_file_options o = { .path = "a.hsift" };
@@ -174,6 +176,67 @@ static void file_systems_without_tmpfile_do_too(void **state)
 	model_free(m);
 }
 
+/* A hole, bytes before and in it, and zeroes at the end. */
+static void write_with_holes(struct new_file *f)
+{
+	struct err e;
+
+	assert_true(new_file_write(f, "head", 4, &e));
+	assert_true(new_file_skip(f, HOLE - 4, &e));
+	assert_true(new_file_write(f, "tail", 4, &e));
+	if (f->has_holes)
+		assert_true(new_file_write_at(f, 1 << 20, "mid", 3, &e));
+	assert_true(new_file_skip(f, HOLE, &e));
+	assert_int_equal(f->written, 2 * HOLE + 4);
+}
+
+static void what_is_skipped_takes_no_room(void **state)
+{
+	struct new_file_options o = { .path = "holes" };
+	struct new_file f;
+	struct stat st;
+	struct err e;
+	char got[8];
+	int fd;
+
+	(void)state;
+	assert_true(new_file_open(&f, &o, &e));
+	write_with_holes(&f);
+	assert_true(new_file_commit(&f, &e));
+	new_file_close(&f);
+	assert_int_equal(stat(o.path, &st), 0);
+	assert_int_equal(st.st_size, 2 * HOLE + 4);
+	assert_true(st.st_blocks * 512 <= 64 << 10);
+	fd = open(o.path, O_RDONLY);
+	assert_int_equal(pread(fd, got, 8, HOLE - 1), 8);
+	assert_memory_equal(got, "\0tail\0\0", 8);
+	assert_int_equal(pread(fd, got, 5, (1 << 20) - 1), 5);
+	assert_memory_equal(got, "\0mid\0", 5);
+	close(fd);
+	unlink(o.path);
+}
+
+/* What cannot have holes gets the zeroes. */
+static void what_is_skipped_is_streamed(void **state)
+{
+	FILE *stream = tmpfile();
+	struct new_file_options o = { .fd = fileno(stream) };
+	struct new_file f;
+	struct stat st;
+	struct err e;
+
+	(void)state;
+	assert_true(new_file_open(&f, &o, &e));
+	assert_false(f.has_holes);
+	write_with_holes(&f);
+	assert_true(new_file_commit(&f, &e));
+	new_file_close(&f);
+	assert_int_equal(fstat(fileno(stream), &st), 0);
+	assert_int_equal(st.st_size, 2 * HOLE + 4);
+	assert_true(st.st_blocks * 512 >= st.st_size);
+	fclose(stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +245,8 @@ int main(void)
 		cmocka_unit_test(a_full_disk_leaves_nothing),
 		cmocka_unit_test(killed_writers_leave_nothing),
 		cmocka_unit_test(file_systems_without_tmpfile_do_too),
+		cmocka_unit_test(what_is_skipped_takes_no_room),
+		cmocka_unit_test(what_is_skipped_is_streamed),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
