@@ -226,6 +226,10 @@ static void note_snapshot(struct collection *c)
 	if (c->mem->mode == MODE_NOSTOP)
 		model_find_out(m, SEVERITY_WARNING, "snapshot",
 			       "read while the target ran: what is shown may be torn");
+	else if (!c->mem->quiet && m->processes.kind[0] == TARGET_CORE)
+		model_find_out(m, SEVERITY_NOTE, "core",
+			       "%s when it was made: what was done last may be half done",
+			       what_is_not_quiet(c));
 	else if (!c->mem->quiet)
 		model_find_out(m, SEVERITY_NOTE, "snapshot",
 			       "%s at each of %u tries: what it did last may be half "
@@ -364,6 +368,9 @@ static void look_at_core(struct collection *c)
 					    .entry = core_process(c->mem)->entry,
 					    .by_build_id = true };
 
+	if (o->evidence_only)
+		core_check(c->mem, c->model);
+	core_find(c->mem, c->model);
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
 	say_modules(&c->modules, o->evidence_only, c->model);
@@ -417,6 +424,22 @@ static bool collect_snapshot_file(int fd, const char *path,
 	return true;
 }
 
+static bool not_a_target(const char *path, const void *head, size_t n, struct err *e)
+{
+	if (n == 0)
+		return fail(e, ERR_FILE,
+			    "'%s' is empty\nif a core was to be written there: see that "
+			    "there is room on the disk, and ulimit -c",
+			    path);
+	if (core_is_program(head, n))
+		return fail(e, ERR_FILE,
+			    "'%s' is a program or a library, not a core of one\n"
+			    "give the PID of a process that runs it, or a core file",
+			    path);
+	return fail(e, ERR_FILE, "'%s' is neither a core file nor a heapsift snapshot",
+		    path);
+}
+
 static bool collect_file(const char *path, const struct collect_options *o,
 			 struct model **out, struct err *e)
 {
@@ -433,8 +456,7 @@ static bool collect_file(const char *path, const struct collect_options *o,
 		return collect_snapshot_file(steal_fd(&fd), path, o, out, e);
 	if (core_is_core(head, (size_t)n))
 		return collect_core_file(steal_fd(&fd), path, o, out, e);
-	return fail(e, ERR_FILE, "'%s' is neither a core file nor a heapsift snapshot",
-		    path);
+	return not_a_target(path, head, (size_t)n, e);
 }
 
 static bool is_number(const char *s)

@@ -44,11 +44,7 @@ static bool take_prot(const char **s, uint8_t *prot)
 	return true;
 }
 
-/*
- * Device memory must not be read: a read there can act on the device. The flags io and pf
- * of smaps tell it for sure; maps is all there is inside the pause, so names decide there.
- */
-static bool is_io_name(const char *name)
+bool region_is_io_name(const char *name)
 {
 	static const char *const harmless[] = { "/dev/zero", "/dev/shm/",
 						"/dev/hugepages/", "/dev/null" };
@@ -79,7 +75,7 @@ static bool line_parse(const char *s, struct mem_region *r)
 	if (r->inode || r->dev_major || r->dev_minor)
 		r->flags |= REGION_HAS_FILE;
 	r->name = s + strspn(s, " \t");
-	if (is_io_name(r->name))
+	if (region_is_io_name(r->name))
 		r->flags |= REGION_IO;
 	return r->start < r->end;
 }

@@ -164,6 +164,8 @@ must_check bool mem_open_file(const char *path, int *fd, struct err *e);
 
 /* By the first bytes of a file (64 are enough): an ELF core of any machine. */
 bool core_is_core(const void *first_bytes, size_t n);
+/* Likewise: another ELF file, a program or a library. */
+bool core_is_program(const void *first_bytes, size_t n);
 
 /* Opens an ELF core of an x86_64 process. Takes fd over when it returns true; `name` is for
  * messages. Segments that were not dumped, or that the file is too short for, are regions
@@ -182,9 +184,14 @@ struct core_process {
 	bool has_files;    /* NT_FILE: what its mappings map is known */
 	uint64_t dumped;   /* bytes of memory that the file's headers promise */
 	uint64_t lost;     /* of them: behind the end of a file that was cut short */
-	uint64_t left_out; /* bytes mapped and not dumped */
+	uint64_t left_out; /* bytes mapped and not promised */
 };
 const struct core_process *core_process(const struct mem *m);
+
+/* What a core says of its process and how much of it is there, as rows of model->evidence. */
+void core_check(const struct mem *m, struct model *model);
+/* What is missing in it or contradicts itself, as findings. */
+void core_find(const struct mem *m, struct model *model);
 
 /* Of a core: the bytes at [start, end) that were not dumped are those of `fd` from `offset`
  * on, which its caller knows to be unchanged. Takes no ownership of fd: it is duplicated. */

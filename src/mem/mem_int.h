@@ -9,6 +9,12 @@
  * it. Lines that are no maps lines are skipped. */
 struct mem_region *regions_parse(char *text, size_t *n);
 
+/*
+ * Device memory must not be read: a read there can act on the device. The flags io and pf
+ * of smaps tell it for sure; maps is all there is inside the pause, so names decide there.
+ */
+bool region_is_io_name(const char *name);
+
 /* Private and backed by nothing: a page in no run of m->pages reads as zeroes. */
 static inline bool region_is_anon(const struct mem_region *r)
 {

@@ -269,6 +269,15 @@ static size_t unmapped_from(const struct mem *m, taddr at)
 	return (size_t)((low < m->nregions ? m->regions[low].start : UINT64_MAX) - at);
 }
 
+static size_t guarded_from(const struct mem *m, taddr at)
+{
+	size_t i = run_after(m->guards, m->nguards, at);
+
+	if (i == m->nguards || m->guards[i].start > at)
+		return 0;
+	return (size_t)(run_end(&m->guards[i]) - at);
+}
+
 /* The slot holds `at`, but its bytes end too early and the target's go on. */
 static bool is_cut_short(const struct mem_window *w, const struct slot *s, taddr at,
 			 size_t want, size_t have)
@@ -291,10 +300,9 @@ static const uint8_t *look(struct mem_window *w, taddr at, size_t want, size_t *
 			return bytes;
 	}
 	r = mem_region_at(w->mem, at);
-	if (!r) {
-		*have = unmapped_from(w->mem, at);
+	*have = r ? guarded_from(w->mem, at) : unmapped_from(w->mem, at);
+	if (!r || *have)
 		return NULL;
-	}
 	if (w->mem->has_pages && region_is_anon(r)) {
 		*have = zeros_at(w->mem, r, at, want);
 		if (*have)

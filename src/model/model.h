@@ -463,5 +463,7 @@ const char *block_state_name(enum block_state state);
 const char *snapshot_mode_name(enum snapshot_mode mode);
 const char *severity_name(enum severity severity);
 const char *target_kind_name(enum target_kind kind);
+/* "SIGSEGV"; "signal 34" is "?". */
+const char *signal_name(unsigned signal);
 
 #endif

@@ -2,6 +2,8 @@
 /* The words for the model's enums, as every output shows them. */
 #include "model/model.h"
 
+#include <signal.h>
+
 /* A value that came from a file may be anything. */
 #define NAME_OF(names, value) ((size_t)(value) < countof(names) ? (names)[value] : "?")
 
@@ -32,4 +34,34 @@ const char *target_kind_name(enum target_kind kind)
 	static const char *const names[] = { "live", "core", "raw", "snapshot" };
 
 	return NAME_OF(names, kind);
+}
+
+const char *signal_name(unsigned signal)
+{
+	static const struct {
+		unsigned signal;
+		const char *name;
+	} names[] = {
+		{ SIGHUP, "SIGHUP" },   { SIGINT, "SIGINT" },
+		{ SIGQUIT, "SIGQUIT" }, { SIGILL, "SIGILL" },
+		{ SIGTRAP, "SIGTRAP" }, { SIGABRT, "SIGABRT" },
+		{ SIGBUS, "SIGBUS" },   { SIGFPE, "SIGFPE" },
+		{ SIGKILL, "SIGKILL" }, { SIGUSR1, "SIGUSR1" },
+		{ SIGSEGV, "SIGSEGV" }, { SIGUSR2, "SIGUSR2" },
+		{ SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" },
+		{ SIGTERM, "SIGTERM" }, { SIGSTKFLT, "SIGSTKFLT" },
+		{ SIGCHLD, "SIGCHLD" }, { SIGCONT, "SIGCONT" },
+		{ SIGSTOP, "SIGSTOP" }, { SIGTSTP, "SIGTSTP" },
+		{ SIGTTIN, "SIGTTIN" }, { SIGTTOU, "SIGTTOU" },
+		{ SIGURG, "SIGURG" },   { SIGXCPU, "SIGXCPU" },
+		{ SIGXFSZ, "SIGXFSZ" }, { SIGVTALRM, "SIGVTALRM" },
+		{ SIGPROF, "SIGPROF" }, { SIGWINCH, "SIGWINCH" },
+		{ SIGPOLL, "SIGPOLL" }, { SIGPWR, "SIGPWR" },
+		{ SIGSYS, "SIGSYS" },
+	};
+
+	for (size_t i = 0; i < countof(names); i++)
+		if (names[i].signal == signal)
+			return names[i].name;
+	return "?";
 }
