@@ -86,7 +86,10 @@ const struct command cmd_check = {
 	.group = GROUP_LOOK,
 	.brief = "what can be read here, by what evidence; what stands in the way",
 	.text = "Finds out without stopping the target: may it be read, and if not what "
-		"would help; which allocator it uses and how that is known.",
+		"would help; which allocator it uses and how that is known. Of a core: "
+		"which files that its process had mapped are missing, by their "
+		"build-ids, and how to give them. Servers that DEBUGINFOD_URLS names are "
+		"asked for them.",
 	.example = "check 1234",
 	.example_text = "before anything else, on a machine you do not know",
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_CORES,

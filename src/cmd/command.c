@@ -56,10 +56,11 @@ static const struct opt core_opts[] = {
 	OPT_STRING(0, "exe", struct shared_args, exe, "FILE", OFFER_FILE,
 		   "the program that a core is of, when it is not where it was"),
 	OPT_STRING(0, "sysroot", struct shared_args, sysroot, "DIR", OFFER_FILE,
-		   "where the libraries that a core's process used are found, by their "
+		   "where the files that a core's process had mapped are found by their "
 		   "paths"),
 	OPT_STRING(0, "debug-dir", struct shared_args, debug_dir, "DIR", OFFER_FILE,
-		   "where files are found by build-id, too"),
+		   "where they and their debug files are found by build-id, path or "
+		   "name; 'check' lists those that are missing"),
 };
 
 const struct command *command_find(const struct command *const *commands,

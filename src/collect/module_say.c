@@ -86,7 +86,7 @@ void say_modules(const struct module_set *set, bool evidence, struct model *m)
 	size_t missing = count_missing(set);
 
 	if (set->refused[0])
-		model_find_out(m, SEVERITY_WARNING, "--exe", "%s", set->refused);
+		model_find_out(m, SEVERITY_WARNING, "modules", "%s", set->refused);
 	if (evidence)
 		tell_modules(set, m);
 	else if (missing > 0)

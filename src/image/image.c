@@ -220,6 +220,18 @@ bool image_find_section(const struct image *img, const char *name, uint64_t *vad
 	return true;
 }
 
+bool image_is_debug_only(const struct image *img)
+{
+	const Elf64_Shdr *sections;
+	size_t n = image_sections(img, &sections);
+
+	for (size_t i = 0; i < n; i++)
+		if ((sections[i].sh_flags & SHF_EXECINSTR) &&
+		    sections[i].sh_type == SHT_NOBITS)
+			return true;
+	return false;
+}
+
 static uint8_t prot_of(uint32_t flags)
 {
 	return (uint8_t)((flags & PF_R ? PROT_R : 0) | (flags & PF_W ? PROT_W : 0) |
@@ -409,6 +421,7 @@ void image_close(struct image *img)
 	free(img->lazy->chunks);
 	symbol_table_free(img->lazy->symbols);
 	symbol_table_free(img->lazy->tls_symbols);
+	image_close(img->lazy->debug);
 	free(img->lazy->functions);
 	free(img->lazy);
 	free(img->segments);

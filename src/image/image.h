@@ -33,7 +33,7 @@ must_check bool image_find_symbol(const struct image *img, const char *name,
 must_check bool image_find_section(const struct image *img, const char *name,
 				   uint64_t *vaddr, uint64_t *size);
 /* The symbol that covers vaddr; the name lives as long as the image. A file without
- * .symtab takes names from its separate debug file too, when this machine has it. */
+ * .symtab takes names from its separate debug file too, where there is one. */
 must_check bool image_symbol_at(const struct image *img, uint64_t vaddr, struct str *name,
 				uint64_t *offset);
 
@@ -112,13 +112,15 @@ struct module_files {
 struct module_set {
 	struct module *modules; /* by start */
 	size_t n;
-	char refused[512]; /* why a file that was asked for (exe) is not used, or "" */
+	/* Why a file or a server that was asked for (--exe, debuginfod) is not used, or "". */
+	char refused[512];
 };
 
 /* Groups the mem's regions of mapped programs and libraries (of other files not) into
  * modules and opens their files. A deleted or replaced file is taken from
  * /proc/PID/map_files where the kernel lets us; a file that is not the mapped one (inode,
- * else build-id) is not used: its symbols would lie. `m` and `where` outlive the set. */
+ * else build-id) is not used: its symbols would lie. `m`, and of a core the strings of
+ * `where`, outlive the set. */
 void module_set_build(const struct mem *m, const struct module_files *where,
 		      struct module_set *set);
 /* Has a core read from the modules' files what it left out and nobody can have changed:

@@ -20,6 +20,8 @@ struct image {
 	Elf64_Phdr dynamic, frames,
 		tls; /* PT_DYNAMIC, PT_GNU_EH_FRAME, PT_TLS; p_type 0: none */
 	char build_id[2 * 64 + 1];
+	/* Where separate debug files are looked for, too; borrowed, NULL not said. */
+	const char *sysroot, *debug_dir;
 	struct image_lazy *lazy;
 };
 
@@ -33,9 +35,9 @@ struct symbol {
 struct symbol_table {
 	struct symbol *symbols; /* by vaddr, the best name of an address last */
 	size_t n, cap;
-	bool is_tls; /* thread-local variables, by their offset, and nothing else */
-	struct map by_name;  /* hash -> index; a collision steps to hash + 1 */
-	struct image *debug; /* owner of the borrowed names, or NULL */
+	bool is_tls;  /* thread-local variables, by their offset, and nothing else */
+	bool borrows; /* now being read: the separate debug file */
+	struct map by_name; /* hash -> index; a collision steps to hash + 1 */
 };
 
 /* What is read only when somebody asks; NULL or 0 until then. */
@@ -47,6 +49,8 @@ struct image_lazy {
 	size_t nchunks;
 	uint64_t loaded; /* bytes, all chunks */
 	struct symbol_table *symbols, *tls_symbols;
+	struct image *debug; /* the separate debug file, whose names are borrowed */
+	bool has_debug;
 	struct image_function *functions;
 	size_t nfunctions;
 	bool has_functions;
@@ -77,6 +81,9 @@ uint64_t dynamic_symbol_count(const struct image *img, const struct dynamic *d);
 /* The first GNU build-id in notes, as hex into out; false: there is none. */
 must_check bool build_id_find(const uint8_t *notes, size_t n, uint64_t align,
 			      char out[2 * 64 + 1]);
+
+/* Its code is not in it: what was stripped off a program, to be kept beside it. */
+bool image_is_debug_only(const struct image *img);
 
 void symbol_table_free(struct symbol_table *t);
 

@@ -5,8 +5,8 @@
  * Of the names of one address the last in order is the best: global before local, fewer
  * leading underscores, then the alphabet, so that the answer never depends on luck.
  *
- * A file without .symtab borrows names from its separate debug file (found by build-id on
- * this machine), but only to say what lies at an address. Searches by name use the file's
+ * A file without .symtab borrows names from its separate debug file (found by build-id in
+ * --debug-dir, below --sysroot, on this machine), but only to say what lies at an address. Searches by name use the file's
  * own symbols: what is found must not depend on which packages are installed here.
  */
 #include "image/image_int.h"
@@ -94,10 +94,9 @@ static bool version_is_old(const uint8_t *versions, uint64_t symbol)
 	return v & VERSION_HIDDEN;
 }
 
-static void read_list(struct symbol_table *t, const struct image *img,
-		      const struct symbol_list *l)
+static void read_list(struct symbol_table *t, const struct symbol_list *l)
 {
-	struct symbol add = { .is_borrowed = img == t->debug };
+	struct symbol add = { .is_borrowed = t->borrows };
 
 	if (!l->symbols || !l->names)
 		return;
@@ -124,15 +123,14 @@ static void read_section(struct symbol_table *t, const struct image *img,
 
 	if (table->sh_entsize != sizeof(Elf64_Sym))
 		return;
-	read_list(t, img,
-		  &(struct symbol_list){
-			  .symbols = image_load(img, table->sh_offset, table->sh_size),
-			  .n = table->sh_size / sizeof(Elf64_Sym),
-			  .names = (const char *)image_load(img, names->sh_offset,
-							    names->sh_size),
-			  .names_size = names->sh_size,
-			  .versions = versions_of(img, in, section),
-			  .in = in });
+	read_list(t, &(struct symbol_list){
+			     .symbols = image_load(img, table->sh_offset, table->sh_size),
+			     .n = table->sh_size / sizeof(Elf64_Sym),
+			     .names = (const char *)image_load(img, names->sh_offset,
+							       names->sh_size),
+			     .names_size = names->sh_size,
+			     .versions = versions_of(img, in, section),
+			     .in = in });
 }
 
 /* .dynsym, where there are no sections to find it by. */
@@ -151,7 +149,7 @@ static void read_dynamic(struct symbol_table *t, const struct image *img)
 	l.names_size = d.strtab_size;
 	if (d.versym)
 		l.versions = image_table(img, d.versym, l.n * sizeof(Elf64_Versym));
-	read_list(t, img, &l);
+	read_list(t, &l);
 }
 
 /* Adds the symbols of the section of this type; false: there is none. */
@@ -169,17 +167,50 @@ static bool read_sections(struct symbol_table *t, const struct image *img, uint3
 	return false;
 }
 
-static void read_debug_file(struct symbol_table *t, const struct image *img)
+static struct image *open_debug_file(const struct image *img, const char *root,
+				     const char *dir)
 {
-	char path[64 + sizeof(img->build_id)];
+	struct buf path = { 0 };
+	struct image *debug = NULL;
 	struct err ignored;
 
+	buf_printf(&path, "%s%s/.build-id/%.2s/%s.debug", root, dir, img->build_id,
+		   img->build_id + 2);
+	if (!image_open(path.s, &debug, &ignored))
+		debug = NULL;
+	buf_release(&path);
+	if (debug && strcmp(debug->build_id, img->build_id) != 0) {
+		image_close(debug);
+		debug = NULL;
+	}
+	return debug;
+}
+
+static struct image *find_debug_file(const struct image *img)
+{
+	static const char dir[] = "/usr/lib/debug";
+	struct image *debug = NULL;
+
 	if (strlen(img->build_id) < 4)
-		return;
-	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
-		 img->build_id, img->build_id + 2);
-	if (image_open(path, &t->debug, &ignored))
-		(void)read_sections(t, t->debug, SHT_SYMTAB);
+		return NULL;
+	if (img->debug_dir)
+		debug = open_debug_file(img, "", img->debug_dir);
+	if (!debug && img->sysroot && *img->sysroot)
+		debug = open_debug_file(img, img->sysroot, dir);
+	return debug ? debug : open_debug_file(img, "", dir);
+}
+
+static void read_debug_file(struct symbol_table *t, const struct image *img)
+{
+	struct image_lazy *lazy = img->lazy;
+
+	if (!lazy->debug && !lazy->has_debug)
+		lazy->debug = find_debug_file(img);
+	lazy->has_debug = true;
+	t->borrows = true;
+	if (lazy->debug)
+		(void)read_sections(t, lazy->debug, SHT_SYMTAB);
+	t->borrows = false;
 }
 
 static size_t underscores(const char *name)
@@ -273,7 +304,6 @@ void symbol_table_free(struct symbol_table *t)
 {
 	if (!t)
 		return;
-	image_close(t->debug);
 	map_release(&t->by_name);
 	free(t->symbols);
 	free(t);

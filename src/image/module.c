@@ -212,15 +212,15 @@ static void module_release(struct module *mod)
 }
 
 /* Adds the module that the group is, if it is one; *g is then cut to it. */
-static void add_module(struct module_set *set, struct group *g,
-		       const struct module_files *where, const char *exe_id)
+static void add_module(const struct file_search *how, struct group *g)
 {
+	struct module_set *set = how->set;
 	struct module mod = { .start = group_first(g)->start,
 			      .path = xstrdup(group_first(g)->name) };
-	struct file_search search = {
-		.where = where, .group = g, .exe_id = exe_id, .mod = &mod
-	};
+	struct file_search search = *how;
 
+	search.group = g;
+	search.mod = &mod;
 	module_find_file(&search);
 	find_place(g, &mod);
 	if (!g->has_code) {
@@ -232,14 +232,8 @@ static void add_module(struct module_set *set, struct group *g,
 	set->modules[set->n++] = mod;
 }
 
-void module_set_build(const struct mem *m, const struct module_files *where,
-		      struct module_set *set)
+static void add_modules(const struct mem *m, const struct file_search *how)
 {
-	char exe_id[2 * 64 + 1];
-	bool has_exe;
-
-	*set = (struct module_set){ 0 };
-	has_exe = exe_build_id(where, set, exe_id);
 	for (size_t i = 0; i < m->nregions; i++) {
 		struct group g;
 
@@ -247,9 +241,25 @@ void module_set_build(const struct mem *m, const struct module_files *where,
 			continue;
 		g = group_at(m, i);
 		if (g.has_code && group_may_be_elf(&g))
-			add_module(set, &g, where, exe_id);
+			add_module(how, &g);
 		i = g.last;
 	}
+}
+
+void module_set_build(const struct mem *m, const struct module_files *where,
+		      struct module_set *set)
+{
+	struct file_search how = { .where = where, .set = set };
+	char exe_id[2 * 64 + 1];
+	bool has_exe;
+
+	*set = (struct module_set){ 0 };
+	has_exe = exe_build_id(where, set, exe_id);
+	how.exe_id = exe_id;
+	if (where->by_build_id)
+		how.servers = servers_open(set);
+	add_modules(m, &how);
+	servers_close(how.servers);
 	if (has_exe)
 		exe_was_used(where, set, exe_id);
 }

@@ -9,7 +9,7 @@
  *	--debug-dir           .build-id/xx/yyyy (and yyyy.debug), PATH, its last name
  *	PATH on this machine  when there is a --sysroot
  *	/usr/lib/debug        .build-id/xx/yyyy
- *	debuginfod            when servers are configured
+ *	debuginfod            the file, else its debug information, when servers are configured
  *
  * A file is used only when it is the mapped one:
  *
@@ -117,6 +117,12 @@ static bool try_file(struct file_search *s, const char *path, enum module_source
 		image_close(img);
 		return false;
 	}
+	if (image_is_debug_only(img)) {
+		say_missing(s, false, "only its debug information is there");
+		image_close(s->debug);
+		s->debug = img;
+		return false;
+	}
 	s->mod->image = img;
 	s->mod->source = source;
 	s->mod->missing[0] = 0;
@@ -200,6 +206,16 @@ static bool try_debug_dir(struct file_search *s, struct str path)
 		try_below(s, dir, str_behind_last(path, '/'), SOURCE_DEBUG_DIR));
 }
 
+static bool try_servers(struct file_search *s, bool debug)
+{
+	const char *id = s->mapped ? s->mapped->build_id : "";
+	char *path = s->servers ? servers_find(s->servers, id, debug, s->set) : NULL;
+	bool ok = path && try_file(s, path, SOURCE_DEBUGINFOD);
+
+	free(path);
+	return ok;
+}
+
 static bool search_of_core(struct file_search *s)
 {
 	const char *root = s->where->root;
@@ -211,7 +227,8 @@ static bool search_of_core(struct file_search *s)
 	return (is_exe(s) && try_file(s, s->where->exe, SOURCE_EXE)) ||
 	       try_below(s, root, path, *root ? SOURCE_SYSROOT : SOURCE_PATH) ||
 	       try_debug_dir(s, path) || (*root && try_below(s, "", path, SOURCE_PATH)) ||
-	       try_build_id(s, "/usr/lib/debug");
+	       try_build_id(s, "/usr/lib/debug") || try_servers(s, false) ||
+	       (!s->debug && try_servers(s, true));
 }
 
 static void learn_build_id(struct file_search *s)
@@ -223,18 +240,35 @@ static void learn_build_id(struct file_search *s)
 		memcpy(s->mod->build_id, knows->build_id, sizeof(knows->build_id));
 }
 
+/* Memory is what there is where there is no file. */
+static void settle_core(struct file_search *s, bool found)
+{
+	struct image *img;
+
+	if (!found && s->mapped) {
+		s->mod->image = s->mapped;
+		s->mod->source = SOURCE_MEMORY;
+		s->mapped = NULL;
+	}
+	img = s->mod->image;
+	if (!img)
+		return;
+	img->sysroot = s->where->root;
+	img->debug_dir = s->where->debug_dir;
+	img->lazy->debug = s->debug;
+	s->debug = NULL;
+}
+
 void module_find_file(struct file_search *s)
 {
 	bool found = s->where->by_build_id ? search_of_core(s) : search_live(s);
 
 	learn_build_id(s);
-	if (!found && s->where->by_build_id && s->mapped) {
-		s->mod->image = s->mapped;
-		s->mod->source = SOURCE_MEMORY;
-	} else {
-		image_close(s->mapped);
-	}
-	s->mapped = NULL;
+	if (s->where->by_build_id)
+		settle_core(s, found);
+	image_close(s->mapped);
+	image_close(s->debug);
+	s->mapped = s->debug = NULL;
 }
 
 /* ---- --exe ---- */

@@ -17,13 +17,31 @@ static inline const struct mem_region *group_first(const struct group *g)
 	return &g->mem->regions[g->first];
 }
 
+/* ---- debuginfod.c ---- */
+
+struct servers;
+
+/* NULL: none are configured, or, then set->refused says so, they cannot be asked. */
+struct servers *servers_open(struct module_set *set);
+/* The path of a local copy of the file with this build-id, or of its debug information; the
+ * caller frees it. NULL: they have none. */
+char *servers_find(struct servers *s, const char *build_id, bool debug,
+		   struct module_set *set);
+void servers_close(struct servers *s);
+
+/* ---- module_file.c ---- */
+
 /* One search for the file of a group. */
 struct file_search {
 	const struct module_files *where;
 	const struct group *group;
 	/* What the target's memory itself tells; NULL: its headers are not to be read. */
 	struct image *mapped;
-	const char *exe_id; /* the build-id of --exe, or "" */
+	const char *exe_id;      /* the build-id of --exe, or "" */
+	struct servers *servers; /* NULL: none */
+	struct module_set *set;
+	/* Found on the way: a file of nothing but debug information; or NULL. */
+	struct image *debug;
 	struct module *mod;
 	bool says_other; /* mod->missing is about a file that is another one */
 };

@@ -2,7 +2,7 @@
 /*
  * read_python PID [values]: every object of a Python process, as its reader sees it, as
  * text for a test to compare with the interpreter's own word.
- * read_python CORE ROOT [values]: the same of a core, whose files are under ROOT.
+ * read_python CORE DIR [values]: the same of a core, as if its files had been in DIR.
  * Lines that tell more of an object follow it:
  *
  *   o ADDR TYPE SIZE REFCOUNT OWN REACHED    refcount -1: immortal; reached: not only an
@@ -15,6 +15,7 @@
  *
  * Addresses are hex without 0x.
  */
+#include "../support/moved_files.h"
 #include "../support/print_target.h"
 #include "lang/lang.h"
 #include <inttypes.h>
@@ -185,7 +186,7 @@ static bool run(pid_t pid, bool values, struct model *m, struct err *e)
 
 static bool run_core(char **argv, bool values, struct model *m, struct err *e)
 {
-	struct module_files where = { .root = argv[2], .by_build_id = true };
+	struct module_files where = { .root = "", .by_build_id = true };
 	struct python_places *places = NULL;
 	struct module_set modules = { 0 };
 	struct python *py = NULL;
@@ -196,6 +197,7 @@ static bool run_core(char **argv, bool values, struct model *m, struct err *e)
 	if (!ok)
 		return false;
 	where.entry = core_process(mem)->entry;
+	move_files(mem, argv[2]);
 	module_set_build(mem, &where, &modules);
 	module_set_back(&modules, mem);
 	places = python_locate(mem, &modules, m);
