@@ -5,8 +5,10 @@ strings. Against what the process said of itself.
 """
 import collections
 import os
+import re
 import resource
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
@@ -16,11 +18,26 @@ import python_compare
 from conftest import HEAPSIFT, ROOT, not_run, pythons, python_there
 
 READ = HEAPSIFT.parent / "driver" / "read_python"
+PT_NOTE = 4
 MIXED = ROOT / "test" / "fixture" / "python_mixed.py"
-NOWHERE = "/nonexistent"
 MAKERS = ("atoms,containers,collections,instances,subclasses,functions,generators,"
           "iterators,weak,contexts,asyncio,dates,numbers,text,io,threads,exceptions,types,"
           "data")
+
+
+def hide_files(core):
+    """What the core says it had mapped is then nowhere on this machine."""
+    with open(core, "r+b") as f:
+        count, = struct.unpack("<56xH6x", f.read(64))
+        for at in range(64, 64 + 56 * count, 56):
+            f.seek(at)
+            kind, offset, size = struct.unpack("<I4xQ16xQ16x", f.read(56))
+            if kind != PT_NOTE:
+                continue
+            f.seek(offset)
+            notes = re.sub(rb"(?<=\0/)[a-z](?=[a-z0-9_.-]+/)", b"~", f.read(size))
+            f.seek(offset)
+            f.write(notes)
 
 
 @pytest.fixture
@@ -39,6 +56,7 @@ def core(start, tmp_path):
         assert os.WCOREDUMP(os.waitpid(target.pid, 0)[1])
         target.process.returncode = -signal.SIGABRT
         path, = tmp_path.glob("core*")
+        hide_files(path)
         return target, path
 
     yield make
@@ -48,7 +66,7 @@ def core(start, tmp_path):
 
 def read(path, out, *arguments):
     with open(out, "w") as f:
-        subprocess.run([READ, path, NOWHERE, *arguments], stdout=f, check=True,
+        subprocess.run([READ, path, "", *arguments], stdout=f, check=True,
                        timeout=100)
     return python_compare.Read(out)
 
@@ -84,9 +102,8 @@ def test_graph(core, tmp_path, record_property, python):
     record_property("figures", str(counts))
     assert not +wrong
     assert counts["found"] > 100000
-    assert counts["lost"] <= counts["found"] / 10000
-    assert counts["nameless"] <= counts["found"] / 150
-    assert counts["edges found"] >= 0.998 * counts["edges"], counts
+    assert counts["lost"] == 0 and counts["nameless"] < 10, counts
+    assert counts["edges found"] >= 0.999 * counts["edges"], counts
 
 
 SERVICE = '''
@@ -153,6 +170,6 @@ def test_service(core, tmp_path, heapsift, python):
             assert any(x.startswith(f"evidence python | CPython {addr} |")
                        for x in found.other), found.other
     assert "quiet 1" in found.other
-    rows = heapsift("top", path, "--sysroot", NOWHERE, "--json", "-n", "0").rows()
+    rows = heapsift("top", path, "--json", "-n", "0").rows()
     kinds = {row["kind"]: row["count"] for row in rows}
     assert kinds["__main__.Order"] == 2 and kinds["dict"] > 100

@@ -15,7 +15,8 @@
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
  *   cpy_label.c     the names of references
  *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
- *   cpy_typename.c  names of types where a core has none
+ *   cpy_typename.c  names of types where a core has none; cpy_typeorder.c: of those that no
+ *                   module has
  *   cpy_struct.c    for which types rules hold, beyond their name
  *   cpy_object.c    an object: head, rules of its type, size
  *   cpy_<thing>.c   the rules of some types (dict, text, number, function, ...)
@@ -484,6 +485,8 @@ bool cpy_is_immortal(struct python_reader *r, taddr at);
 must_check bool cpy_int(struct python_reader *r, taddr at, int64_t *value);
 /* The dict of a type: of the first interpreter, if each has its own. */
 taddr cpy_type_dict(struct python_reader *r, taddr type);
+/* Likewise tp_subclasses: a dict, or 0. */
+taddr cpy_type_subclasses(struct python_reader *r, taddr type);
 /* How many items of `size` bytes from `at` on there can be, of the n that are claimed. */
 uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size);
 /* |ob_size|, as far as the items can be there. */

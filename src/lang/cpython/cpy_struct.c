@@ -190,12 +190,11 @@ static bool struct_is_known(unsigned version, struct str name, uint64_t basicsiz
 
 const struct cpy_rules *cpy_rules_for(struct python_reader *r, const struct cpy_type *t)
 {
-	const struct python_places *p = r->py->places;
 	const struct cpy_rules *rules = t->is_python ? NULL : cpy_rules_of(t->tp_name);
 
 	if (!rules)
 		return NULL;
-	if (!(t->flags & CPY_HEAPTYPE) && t->at >= p->image_start && t->at < p->image_end)
+	if (!(t->flags & CPY_HEAPTYPE) && cpy_is_own(r->py, t->at))
 		return rules;
 	if (!rules->read && !rules->fields && !rules->size && !rules->own)
 		return rules;

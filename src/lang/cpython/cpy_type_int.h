@@ -59,6 +59,19 @@ struct cpy_typenames *cpy_typenames_new(struct python_reader *r);
 void cpy_typenames_free(struct cpy_typenames *names);
 /* Empty: there is none. Lives as long as names. */
 struct str cpy_typenames_find(const struct cpy_typenames *names, taddr type);
+/* The type that surely has this name; 0: none. */
+taddr cpy_typenames_named(const struct cpy_typenames *names, const char *name);
+/* This is its name, unless it has a sure one. */
+void cpy_typenames_take(struct cpy_typenames *names, taddr type, struct str name);
+/* Names the interpreter's own by the order in which they were made (cpy_typeorder.c). */
+void cpy_typenames_by_order(struct python_reader *r, struct cpy_typenames *names);
+bool cpy_is_static_type(struct python_reader *r, taddr at);
+
+/* Does it lie in the interpreter's own file? */
+static inline bool cpy_is_own(const struct python *py, taddr at)
+{
+	return at >= py->places->image_start && at < py->places->image_end;
+}
 
 /* What instances of the type look like. raw is just read: its tp_name is the text of the
  * reader's type cache. */

@@ -4,9 +4,9 @@
  * of the kernel's has not, and the file may be missing. (Heap types have theirs on the heap.)
  * What is dumped is what modules call them, in order of trust:
  *
- *   place       where CPython itself has it: types.FunctionType is "function", and so is
- *               what a function of _frozen_importlib's is an instance of
  *   builtins    the name is the attribute's; aliases (IOError) come later in the dict
+ *   leads       sys.flags is of type "sys.flags"
+ *   order       of those that no module has (cpy_typeorder.c)
  *   known       module.attribute is a name that there are rules for
  *   C module    module.attribute, of a module made in C
  *   package     package.attribute, of types that are not the interpreter's own
@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-enum rank { RANK_NONE, RANK_PACKAGE, RANK_C_MODULE, RANK_KNOWN, RANK_PLACE };
+enum rank { RANK_NONE, RANK_PACKAGE, RANK_C_MODULE, RANK_KNOWN, RANK_SURE };
 
 struct typename
 {
@@ -34,86 +34,43 @@ struct cpy_typenames {
 	size_t n, cap;
 };
 
-/* Where CPython has types that no module has under their own name; the type itself, or one
- * of its instances (CPython 3.11 and 3.13 Lib/types.py, Lib/_collections_abc.py,
- * Python/sysmodule.c). */
-static const struct place {
+/* Types that modules do not have, but something that leads to them (CPython 3.11 and 3.13
+ * Python/sysmodule.c; 3.11 Modules/_ctypes/_ctypes.c), or that have two names there. */
+enum relation { ITSELF, TYPE_OF, BASE_OF, TYPE_OF_DICT };
+static const struct lead {
 	const char *module, *attribute;
-	bool is_instance;
-	const char *name;
-} places[] = {
-	{ "builtins", "None", true, "NoneType" },
-	{ "builtins", "Ellipsis", true, "ellipsis" },
-	{ "builtins", "NotImplemented", true, "NotImplementedType" },
-	{ "builtins", "len", true, "builtin_function_or_method" },
-	{ "_frozen_importlib", "_verbose_message", true, "function" },
-	{ "_frozen_importlib", "_thread", true, "module" },
-	{ "_frozen_importlib_external", "_code_type", false, "code" },
-	{ "types", "FunctionType", false, "function" },
-	{ "types", "CodeType", false, "code" },
-	{ "types", "ModuleType", false, "module" },
-	{ "types", "MappingProxyType", false, "mappingproxy" },
-	{ "types", "CellType", false, "cell" },
-	{ "types", "GeneratorType", false, "generator" },
-	{ "types", "CoroutineType", false, "coroutine" },
-	{ "types", "AsyncGeneratorType", false, "async_generator" },
-	{ "types", "MethodType", false, "method" },
-	{ "types", "BuiltinFunctionType", false, "builtin_function_or_method" },
-	{ "types", "WrapperDescriptorType", false, "wrapper_descriptor" },
-	{ "types", "MethodWrapperType", false, "method-wrapper" },
-	{ "types", "MethodDescriptorType", false, "method_descriptor" },
-	{ "types", "ClassMethodDescriptorType", false, "classmethod_descriptor" },
-	{ "types", "TracebackType", false, "traceback" },
-	{ "types", "FrameType", false, "frame" },
-	{ "types", "GetSetDescriptorType", false, "getset_descriptor" },
-	{ "types", "MemberDescriptorType", false, "member_descriptor" },
-	{ "types", "GenericAlias", false, "types.GenericAlias" },
-	{ "types", "UnionType", false, "types.UnionType" },
-	{ "types", "SimpleNamespace", false, "types.SimpleNamespace" },
-	{ "types", "CapsuleType", false, "PyCapsule" },
-	{ "sys", "implementation", true, "types.SimpleNamespace" },
-	{ "sys", "flags", true, "sys.flags" },
-	{ "sys", "float_info", true, "sys.float_info" },
-	{ "sys", "hash_info", true, "sys.hash_info" },
-	{ "sys", "int_info", true, "sys.int_info" },
-	{ "sys", "thread_info", true, "sys.thread_info" },
-	{ "sys", "version_info", true, "sys.version_info" },
-	{ "_collections_abc", "bytes_iterator", false, "bytes_iterator" },
-	{ "_collections_abc", "bytearray_iterator", false, "bytearray_iterator" },
-	{ "_collections_abc", "dict_keyiterator", false, "dict_keyiterator" },
-	{ "_collections_abc", "dict_valueiterator", false, "dict_valueiterator" },
-	{ "_collections_abc", "dict_itemiterator", false, "dict_itemiterator" },
-	{ "_collections_abc", "list_iterator", false, "list_iterator" },
-	{ "_collections_abc", "list_reverseiterator", false, "list_reverseiterator" },
-	{ "_collections_abc", "range_iterator", false, "range_iterator" },
-	{ "_collections_abc", "longrange_iterator", false, "longrange_iterator" },
-	{ "_collections_abc", "set_iterator", false, "set_iterator" },
-	{ "_collections_abc", "str_iterator", false, "str_ascii_iterator" },
-	{ "_collections_abc", "tuple_iterator", false, "tuple_iterator" },
-	{ "_collections_abc", "dict_keys", false, "dict_keys" },
-	{ "_collections_abc", "dict_values", false, "dict_values" },
-	{ "_collections_abc", "dict_items", false, "dict_items" },
-	{ "_collections_abc", "mappingproxy", false, "mappingproxy" },
-	{ "_collections_abc", "framelocalsproxy", false, "FrameLocalsProxy" },
-	{ "_collections_abc", "generator", false, "generator" },
-	{ "_collections_abc", "coroutine", false, "coroutine" },
-	{ "_collections_abc", "async_generator", false, "async_generator" },
-	{ "_collections_abc", "GenericAlias", false, "types.GenericAlias" },
-	{ "_socket", "CAPI", true, "PyCapsule" },
-	{ "datetime", "datetime_CAPI", true, "PyCapsule" },
-	{ "unicodedata", "_ucnhash_CAPI", true, "PyCapsule" },
-	{ "pyexpat", "expat_CAPI", true, "PyCapsule" },
-};
-
-/* Descriptors of `object` and `type`, which every type has: by what their dicts hold. */
-static const struct {
-	const char *type, *attribute, *name;
-} descriptors[] = {
-	{ "object", "__init__", "wrapper_descriptor" },
-	{ "object", "__reduce__", "method_descriptor" },
-	{ "object", "__class__", "getset_descriptor" },
-	{ "type", "__base__", "member_descriptor" },
-	{ "dict", "fromkeys", "classmethod_descriptor" },
+	enum relation relation;
+	const char *type;
+} leads[] = {
+	{ "sys", "flags", TYPE_OF, "sys.flags" },
+	{ "sys", "float_info", TYPE_OF, "sys.float_info" },
+	{ "sys", "hash_info", TYPE_OF, "sys.hash_info" },
+	{ "sys", "int_info", TYPE_OF, "sys.int_info" },
+	{ "sys", "thread_info", TYPE_OF, "sys.thread_info" },
+	{ "sys", "version_info", TYPE_OF, "sys.version_info" },
+	{ "_ctypes", "Array", TYPE_OF, "_ctypes.PyCArrayType" },
+	{ "_ctypes", "CFuncPtr", TYPE_OF, "_ctypes.PyCFuncPtrType" },
+	{ "_ctypes", "Structure", TYPE_OF, "_ctypes.PyCStructType" },
+	{ "_ctypes", "Union", TYPE_OF, "_ctypes.UnionType" },
+	{ "_ctypes", "_Pointer", TYPE_OF, "_ctypes.PyCPointerType" },
+	{ "_ctypes", "_SimpleCData", TYPE_OF, "_ctypes.PyCSimpleType" },
+	{ "_ctypes", "Structure", BASE_OF, "_ctypes._CData" },
+	{ "ctypes", "c_bool", TYPE_OF_DICT, "StgDict" },
+	{ "numpy", "dtype", TYPE_OF, "numpy._DTypeMeta" },
+	{ "numpy", "int8", ITSELF, "numpy.int8" },
+	{ "numpy", "int16", ITSELF, "numpy.int16" },
+	{ "numpy", "int32", ITSELF, "numpy.int32" },
+	{ "numpy", "int64", ITSELF, "numpy.int64" },
+	{ "numpy", "uint8", ITSELF, "numpy.uint8" },
+	{ "numpy", "uint16", ITSELF, "numpy.uint16" },
+	{ "numpy", "uint32", ITSELF, "numpy.uint32" },
+	{ "numpy", "uint64", ITSELF, "numpy.uint64" },
+	{ "numpy", "float16", ITSELF, "numpy.float16" },
+	{ "numpy", "float32", ITSELF, "numpy.float32" },
+	{ "numpy", "float64", ITSELF, "numpy.float64" },
+	{ "numpy", "complex64", ITSELF, "numpy.complex64" },
+	{ "numpy", "complex128", ITSELF, "numpy.complex128" },
+	{ "numpy", "str_", ITSELF, "numpy.str_" },
 };
 
 struct naming {
@@ -152,31 +109,40 @@ static void take(struct cpy_typenames *names, taddr type, struct str name, enum 
 	t->is_ambiguous = false;
 }
 
-static bool is_static_type(struct python_reader *r, taddr at)
+bool cpy_is_static_type(struct python_reader *r, taddr at)
 {
 	return cpy_may_be_address(at) && cpy_leads_to_type(r, at) &&
 	       !(cpy_word_or_0(r, at + r->layout->type.flags) & CPY_HEAPTYPE);
 }
 
-static void take_place(struct naming *n, struct str attribute, taddr value)
+static taddr follow(struct python_reader *r, taddr value, enum relation relation)
 {
-	for (size_t i = 0; i < countof(places); i++) {
-		const struct place *p = &places[i];
-		taddr type =
-			p->is_instance ? cpy_word_or_0(n->r, value + CPY_TYPE) : value;
+	taddr dict;
 
-		if (str_is(n->module, p->module) && str_is(attribute, p->attribute) &&
-		    is_static_type(n->r, type))
-			take(n->names, type, str_of(p->name), RANK_PLACE);
-	}
+	if (relation == ITSELF)
+		return value;
+	if (relation == TYPE_OF)
+		return cpy_word_or_0(r, value + CPY_TYPE);
+	if (!cpy_leads_to_type(r, value))
+		return 0;
+	if (relation == BASE_OF)
+		return cpy_word_or_0(r, value + r->layout->type.base);
+	dict = cpy_type_dict(r, value);
+	return dict ? cpy_word_or_0(r, dict + CPY_TYPE) : 0;
 }
 
-/* Is the type in the interpreter's own file? */
-static bool is_own(const struct naming *n, taddr type)
+static void take_leads(struct naming *n, struct str attribute, taddr value)
 {
-	const struct python_places *p = n->r->py->places;
+	for (size_t i = 0; i < countof(leads); i++) {
+		taddr type;
 
-	return type >= p->image_start && type < p->image_end;
+		if (!str_is(n->module, leads[i].module) ||
+		    !str_is(attribute, leads[i].attribute))
+			continue;
+		type = follow(n->r, value, leads[i].relation);
+		if (cpy_is_static_type(n->r, type))
+			take(n->names, type, str_of(leads[i].type), RANK_SURE);
+	}
 }
 
 /* A name that a program imports a type under is not told from an alias that it made up:
@@ -185,7 +151,7 @@ static enum rank rank_of(const struct naming *n, struct str name, taddr type)
 {
 	if (cpy_rules_of(name))
 		return RANK_KNOWN;
-	if (is_own(n, type))
+	if (cpy_is_own(n->r->py, type))
 		return n->is_c ? RANK_C_MODULE : RANK_NONE;
 	if (n->module.s[0] == '_' || n->attribute.s[0] == '_' ||
 	    memchr(n->module.s, '.', n->module.n))
@@ -203,12 +169,12 @@ static bool see_attribute(void *context, taddr key, taddr value)
 	    !cpy_text(n->r, key, CPY_TYPE_NAME_MAX, &n->attribute))
 		return true;
 	attribute = buf_view(&n->attribute);
-	take_place(n, attribute, value);
-	if (attribute.n == 0 || !is_static_type(n->r, value))
+	take_leads(n, attribute, value);
+	if (attribute.n == 0 || !cpy_is_static_type(n->r, value))
 		return true;
 	buf_clear(&n->text);
 	if (str_is(n->module, "builtins")) {
-		take(n->names, value, attribute, RANK_PLACE);
+		take(n->names, value, attribute, RANK_SURE);
 	} else {
 		buf_printf(&n->text, "%.*s.%.*s", (int)n->module.n, n->module.s,
 			   (int)attribute.n, attribute.s);
@@ -235,21 +201,6 @@ static bool see_module(void *context, taddr key, taddr module)
 	return true;
 }
 
-static void take_descriptors(struct naming *n, taddr builtins)
-{
-	for (size_t i = 0; i < countof(descriptors); i++) {
-		taddr type = cpy_dict_get(n->r, builtins, descriptors[i].type), found;
-
-		if (!is_static_type(n->r, type))
-			continue;
-		found = cpy_dict_get(n->r, cpy_type_dict(n->r, type),
-				     descriptors[i].attribute);
-		type = found ? cpy_word_or_0(n->r, found + CPY_TYPE) : 0;
-		if (is_static_type(n->r, type))
-			take(n->names, type, str_of(descriptors[i].name), RANK_PLACE);
-	}
-}
-
 struct cpy_typenames *cpy_typenames_new(struct python_reader *r)
 {
 	struct cpy_typenames *names = xcalloc(1, sizeof(*names));
@@ -263,13 +214,26 @@ struct cpy_typenames *cpy_typenames_new(struct python_reader *r)
 		(void)cpy_dict_each(r,
 				    cpy_word_or_0(r, interp + r->layout->interp.modules),
 				    see_module, &n);
-		take_descriptors(&n,
-				 cpy_word_or_0(r, interp + r->layout->interp.builtins));
 	}
+	cpy_typenames_by_order(r, names);
 	buf_release(&n.text);
 	buf_release(&n.module_text);
 	buf_release(&n.attribute);
 	return names;
+}
+
+void cpy_typenames_take(struct cpy_typenames *names, taddr type, struct str name)
+{
+	take(names, type, name, RANK_SURE);
+}
+
+taddr cpy_typenames_named(const struct cpy_typenames *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (names->names[i].rank == RANK_SURE &&
+		    strcmp(names->names[i].name, name) == 0)
+			return names->names[i].type;
+	return 0;
 }
 
 void cpy_typenames_free(struct cpy_typenames *names)

@@ -55,6 +55,17 @@ taddr cpy_type_dict(struct python_reader *r, taddr type)
 	return 0;
 }
 
+taddr cpy_type_subclasses(struct python_reader *r, taddr type)
+{
+	taddr entry = 0;
+
+	if (!is_per_interpreter(r, type))
+		return cpy_word_or_0(r, type + r->layout->type.subclasses);
+	for (size_t i = 0; i < r->py->ninterps && !entry; i++)
+		entry = static_state(r, r->py->interps[i].at, type);
+	return entry ? cpy_word_or_0(r, entry + r->layout->static_type.subclasses) : 0;
+}
+
 static void static_state_edges(struct python_reader *r, taddr type,
 			       const struct python_sink *sink)
 {
