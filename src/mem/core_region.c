@@ -39,14 +39,20 @@ static uint8_t prot_of(uint32_t flags)
 			 (flags & PF_X ? PROT_X : 0));
 }
 
-static void add_segment(struct core *c, const Elf64_Phdr *p)
+/* *left: bytes of the file that no segment claimed yet. Segments of one file share none; if
+ * they could, a small file would be terabytes of memory. The last page is nobody's, so that
+ * an address behind a region's never wraps. */
+static void add_segment(struct core *c, const Elf64_Phdr *p, uint64_t *left)
 {
 	uint64_t promised = min_u64(p->p_filesz, p->p_memsz);
 	uint64_t there = p->p_offset < c->file_size ? c->file_size - p->p_offset : 0;
 
 	if (p->p_memsz == 0)
 		return;
-	if (p->p_vaddr > UINT64_MAX - p->p_memsz) {
+	there = min_u64(promised, min_u64(there, *left));
+	*left -= there;
+	if (p->p_memsz > UINT64_MAX - PAGE_SIZE_4K ||
+	    p->p_vaddr > UINT64_MAX - PAGE_SIZE_4K - p->p_memsz) {
 		c->damage.impossible++;
 		return;
 	}
@@ -55,7 +61,7 @@ static void add_segment(struct core *c, const Elf64_Phdr *p)
 		.end = p->p_vaddr + p->p_memsz,
 		.offset = p->p_offset,
 		.promised = promised,
-		.filesz = min_u64(promised, there),
+		.filesz = there,
 		.prot = prot_of(p->p_flags),
 		.is_told = true,
 	};
@@ -105,10 +111,12 @@ static void part_segments(struct core *c)
 
 void core_take_segments(struct core *c, const Elf64_Phdr *p, size_t n)
 {
+	uint64_t left = c->file_size;
+
 	c->segments = xcalloc(n, sizeof(*c->segments));
 	for (size_t i = 0; i < n; i++)
 		if (p[i].p_type == PT_LOAD)
-			add_segment(c, &p[i]);
+			add_segment(c, &p[i], &left);
 	sort_segments(c);
 	part_segments(c);
 	for (size_t i = 0; i < c->nsegments; i++) {

@@ -52,6 +52,12 @@ static void put_file(const struct damage *d, const uint8_t *bytes, size_t n)
 		abort();
 }
 
+static void put_byte(const struct damage *d, size_t at, uint8_t byte)
+{
+	if (pwrite(d->file, &byte, 1, (off_t)at) != 1)
+		abort();
+}
+
 static void tell_place(FILE *say, const struct place *p)
 {
 	fprintf(say, "way %s, byte %zu, pattern %u, command %s\n", p->way, p->at,
@@ -128,9 +134,20 @@ static void flip_value(struct damage *d, const struct damage_file *f, size_t at,
 	run_rows(d);
 }
 
+static void flip_place(struct damage *d, const struct damage_file *f, size_t at,
+		       unsigned pattern)
+{
+	uint8_t *byte = &f->bytes[f->places[at]], before = *byte;
+	const uint8_t after = damaged(before, pattern);
+
+	put_byte(d, f->places[at], after);
+	run_rows(d);
+	put_byte(d, f->places[at], before);
+}
+
 static void run_ways(struct damage *d, const char *only)
 {
-	struct damage_file snapshot = damage_snapshot();
+	struct damage_file snapshot = damage_snapshot(), core = damage_core();
 	const struct {
 		const char *name;
 		const struct damage_file *file;
@@ -140,6 +157,7 @@ static void run_ways(struct damage *d, const char *only)
 		{ "snapshot", &snapshot, snapshot.n, flip_byte },
 		{ "sealed", &snapshot, snapshot.n, flip_sealed },
 		{ "values", &snapshot, model_bytes(snapshot.model), flip_value },
+		{ "core", &core, core.nplaces, flip_place },
 	};
 
 	for (size_t i = 0; i < countof(ways) && d->ok; i++) {
@@ -149,6 +167,7 @@ static void run_ways(struct damage *d, const char *only)
 		d->place->way = ways[i].name;
 		snprintf(d->run.addr, sizeof(d->run.addr), "0x%llx",
 			 (unsigned long long)ways[i].file->addr);
+		put_file(d, ways[i].file->bytes, ways[i].file->n);
 		walk(d, ways[i].file, ways[i].n, ways[i].way);
 		fprintf(d->run.say,
 			"%-9s %6zu bytes, %7zu answers, %7zu refused, %.1f s so far\n",
@@ -156,6 +175,7 @@ static void run_ways(struct damage *d, const char *only)
 			cpu_seconds());
 	}
 	damage_file_release(&snapshot);
+	damage_file_release(&core);
 }
 
 /* ---- the child that does it, and who watches it ---- */

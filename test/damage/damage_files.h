@@ -3,6 +3,7 @@
 #ifndef DAMAGE_FILES_H
 #define DAMAGE_FILES_H
 
+#include "../support/whole_core.h"
 #include "../unit/hand_graph.h"
 #include "analysis/analysis.h"
 #include "snap/snap.h"
@@ -20,12 +21,15 @@ struct damage_file {
 	uint8_t *bytes;
 	size_t n;
 	struct model *model; /* a snapshot's */
-	taddr addr;          /* of an object in it */
+	size_t *places;      /* of a core's bytes that say something */
+	size_t nplaces;
+	taddr addr; /* of an object in it */
 };
 
 static inline void damage_file_release(struct damage_file *f)
 {
 	free(f->bytes);
+	free(f->places);
 	model_free(f->model);
 }
 
@@ -119,6 +123,22 @@ static inline struct damage_file damage_snapshot(void)
 		abort();
 	close(fd);
 	return f;
+}
+
+/* ---- the core ---- */
+
+static inline struct damage_file damage_core(void)
+{
+	struct whole_core c;
+
+	whole_core_make(&c);
+	if (c.nplaces > DAMAGE_FILE_MOST)
+		abort();
+	return (struct damage_file){ .bytes = c.bytes,
+				     .n = c.n,
+				     .places = c.places,
+				     .nplaces = c.nplaces,
+				     .addr = c.object };
 }
 
 #endif

@@ -7,11 +7,7 @@
 #define TEST_FAKE_PYTHON_H
 
 #include "lang/cpython/cpy_runtime_int.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define FAKE_DATA ((taddr)0x10000000)      /* what a module has as data and bss */
 #define FAKE_HEAP ((taddr)0x20000000)      /* malloc's */
@@ -57,7 +53,7 @@ static inline uint8_t *fake_at(struct fake_python *f, taddr at)
 		return f->data + (at - FAKE_DATA);
 	if (at - FAKE_HEAP < FAKE_HEAP_SIZE)
 		return f->heap + (at - FAKE_HEAP);
-	assert_true(at - FAKE_ARENA < FAKE_ARENA_SIZE);
+	assert(at - FAKE_ARENA < FAKE_ARENA_SIZE);
 	return f->arena + (at - FAKE_ARENA) % FAKE_ARENA_SIZE;
 }
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each way to CPython's runtime alone, and what must hold before it is believed. */
 #include "../support/fake_python.h"
+#include <setjmp.h>
+#include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static struct fake_python fake;
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* obmalloc's slabs and the collector's lists, made by hand, whole and hostile. */
 #include "../support/fake_python.h"
+#include <setjmp.h>
+#include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static struct fake_python fake;
 
