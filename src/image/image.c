@@ -393,7 +393,7 @@ static bool place_image(struct image *img)
 		}
 		size = max_u64(size, s->offset + s->filesz);
 	}
-	img->file_size = max_u64(size, img->lazy->loaded);
+	img->file_size = min_u64(max_u64(size, img->lazy->loaded), UINT32_MAX);
 	return found;
 }
 
@@ -412,21 +412,28 @@ struct image *image_of_memory(const struct mem *m, taddr start)
 	return img;
 }
 
-void image_close(struct image *img)
+static void close_alone(struct image *img)
 {
-	if (!img)
-		return;
 	for (size_t i = 0; i < img->lazy->nchunks; i++)
 		free(img->lazy->chunks[i].bytes);
 	free(img->lazy->chunks);
 	symbol_table_free(img->lazy->symbols);
 	symbol_table_free(img->lazy->tls_symbols);
-	image_close(img->lazy->debug);
 	free(img->lazy->functions);
 	free(img->lazy);
 	free(img->segments);
 	autoclose_fd(&img->fd);
 	free(img);
+}
+
+void image_close(struct image *img)
+{
+	while (img) {
+		struct image *debug = img->lazy->debug;
+
+		close_alone(img);
+		img = debug;
+	}
 }
 
 struct str image_build_id(const struct image *img)

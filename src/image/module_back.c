@@ -14,29 +14,12 @@
  * So a mapping that may not be written to is the file's, whatever was dumped: the loader
  * maps it so, and who makes it writable to change it (a debugger, a program that patches
  * itself, relocations of code) gives it an anon_vma: it is in the core, and the core comes
- * first. One of a segment that may be written to is the file's only if it would have been
- * dumped otherwise: nothing of it was promised, but other private memory was (bit 0 was
- * on), and nothing was lost off the core's end. RELRO belongs to such a segment, whatever
- * its protection is now. gdb's gcore goes by the same rule (linux-tdep.c:dump_mapping_p).
+ * first. What belongs to a segment that may be written to, RELRO included, is never taken
+ * from the file: the loader has written to it, so with bit 0 on it was dumped, and with
+ * bit 0 off nobody knows what it was. gdb's gcore goes by the same rule
+ * (gdb/linux-tdep.c:linux_find_memory_regions_full).
  */
 #include "image/module_int.h"
-
-#include <stdlib.h>
-
-/* Was anonymous memory that may be written to dumped? That is bit 0 of the filter. */
-static bool private_was_dumped(const struct mem *core)
-{
-	uint8_t byte;
-
-	for (size_t i = 0; i < core->nregions; i++) {
-		const struct mem_region *r = &core->regions[i];
-
-		if (r->name[0] == 0 && (r->prot & PROT_W) &&
-		    mem_read(core, r->start, &byte, 1))
-			return true;
-	}
-	return false;
-}
 
 static bool segment_is_in(const struct image_segment *s, uint64_t bias,
 			  const struct mem_region *r)
@@ -63,13 +46,6 @@ static bool may_be_written(const struct module *mod, const struct mem_region *r)
 	return !is_segment || (r->prot & PROT_W);
 }
 
-static bool is_left_out(const struct mem *core, const struct mem_region *r)
-{
-	uint8_t byte;
-
-	return !mem_read(core, r->start, &byte, 1);
-}
-
 static void back_region(const struct module *mod, struct mem *core,
 			const struct mem_region *r)
 {
@@ -81,23 +57,20 @@ static void back_region(const struct module *mod, struct mem *core,
 			  mod->image->fd, r->offset);
 }
 
-static void back_module(const struct module *mod, struct mem *core, bool writable_too)
+static void back_module(const struct module *mod, struct mem *core)
 {
 	for (size_t i = 0; i < core->nregions && core->regions[i].start < mod->end; i++) {
 		const struct mem_region *r = &core->regions[i];
 
-		if (r->start < mod->start || strcmp(r->name, mod->path) != 0)
-			continue;
-		if (!may_be_written(mod, r) || (writable_too && is_left_out(core, r)))
+		if (r->start >= mod->start && strcmp(r->name, mod->path) == 0 &&
+		    !may_be_written(mod, r))
 			back_region(mod, core, r);
 	}
 }
 
 void module_set_back(const struct module_set *set, struct mem *core)
 {
-	bool writable_too = core_process(core)->lost == 0 && private_was_dumped(core);
-
 	for (size_t i = 0; i < set->n; i++)
 		if (set->modules[i].image && set->modules[i].source != SOURCE_MEMORY)
-			back_module(&set->modules[i], core, writable_too);
+			back_module(&set->modules[i], core);
 }

@@ -118,7 +118,7 @@ static bool try_file(struct file_search *s, const char *path, enum module_source
 		return false;
 	}
 	if (image_is_debug_only(img)) {
-		say_missing(s, false, "only its debug information is there");
+		say_missing(s, true, "only its debug information was found");
 		image_close(s->debug);
 		s->debug = img;
 		return false;

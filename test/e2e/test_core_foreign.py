@@ -20,13 +20,19 @@ from conftest import HEAPSIFT, PYTHON, Target, not_run
 
 
 SERVICE = """
-import ctypes, os, signal
+import ctypes, os, resource, signal
 class Order: pass
 held = [Order() for _ in range(1234)]
 text = ctypes.CDLL(None).strerror
 text.restype = ctypes.c_void_p
 at = text(2) # a constant text of libc's
 print(hex(at), ctypes.string_at(at).hex())
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+if os.fork() == 0:
+    os.chdir("whole")
+    open("/proc/self/coredump_filter", "w").write("0x3f")
+    os.abort()
+os.wait()
 print("ready", flush=True)
 signal.pause()
 """
@@ -43,7 +49,8 @@ class Foreign:
 
     def __init__(self, folder):
         self.was, self.away = folder / "was", folder / "away"
-        self.core = folder / "foreign.core"
+        self.core, self.whole = folder / "foreign.core", folder / "whole" / "whole.core"
+        self.whole.parent.mkdir()
         (self.was / "lib").mkdir(parents=True)
         shutil.copy(PYTHON, self.was / "python")
         needed = subprocess.run(["ldd", PYTHON], capture_output=True, text=True).stdout
@@ -61,13 +68,13 @@ class Foreign:
                         env={"LD_LIBRARY_PATH": str(self.was / "lib"), "PYTHONHOME": "/usr"})
         try:
             target.wait_ready()
-            resource.prlimit(target.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
             os.kill(target.pid, signal.SIGABRT)
             target.process.wait()
         finally:
             target.end()
-        path, = folder.glob("core*")
-        path.rename(self.core)
+        for core in self.core, self.whole:
+            path, = core.parent.glob("core*")
+            path.rename(core)
         return target.truth
 
     def sysroot(self, folder):
@@ -86,6 +93,7 @@ def foreign(tmp_path_factory):
     made = Foreign(tmp_path_factory.mktemp("foreign"))
     yield made
     made.core.unlink()
+    made.whole.unlink()
 
 
 @pytest.fixture
@@ -93,10 +101,10 @@ def look(foreign, heapsift):
     """look("--exe", FILE...): the evidence on modules' files, rows of those that are missing,
     and what other commands say of them; the objects are all there whatever it is."""
 
-    def ask(*options, env=None):
+    def ask(*options, env=None, core=foreign.core):
         env = {**os.environ, "DEBUGINFOD_URLS": "", **(env or {})}
-        rows = heapsift("check", foreign.core, "--json", *options, env=env).rows()
-        answer = heapsift("top", foreign.core, "--json", *options, env=env).json()
+        rows = heapsift("check", core, "--json", *options, env=env).rows()
+        answer = heapsift("top", core, "--json", *options, env=env).json()
         counts = {row["kind"]: row["count"] for row in answer["rows"]}
         assert counts["__main__.Order"] == 1234
         said = [f["text"] for f in answer["findings"] if f["where"] == "modules"]
@@ -108,10 +116,10 @@ def look(foreign, heapsift):
     return ask
 
 
-def assert_text(heapsift, foreign, there, *options):
+def assert_text(heapsift, foreign, there, *options, core=None):
     """The constant text is there as the process printed it, or it is a hole."""
     at, truth = foreign.truth[0].split()
-    rows = heapsift("hexdump", foreign.core, at, len(truth) // 2, "--json", *options,
+    rows = heapsift("hexdump", core or foreign.core, at, len(truth) // 2, "--json", *options,
                     code=0 if there else 1).rows()
     if there:
         assert "".join(row["hex"] for row in rows).replace(" ", "") == truth
@@ -129,6 +137,14 @@ def test_without_files(look, foreign, heapsift):
         assert "--sysroot" in missing[str(path)]["cure"]
     assert len(said) == 1
     assert_text(heapsift, foreign, False)
+
+
+def test_a_core_with_everything(look, foreign, heapsift):
+    """Filter 0x3f: the files' memory is in the core, which stands for them."""
+    found, missing, said = look(core=foreign.whole)
+    assert f"{len(foreign.files)} in the core itself" in found["evidence"]
+    assert not missing and not said
+    assert_text(heapsift, foreign, True, core=foreign.whole)
 
 
 def test_sysroot(look, foreign, heapsift, tmp_path):
@@ -188,7 +204,8 @@ def test_debug_information_is_no_file(look, foreign, heapsift, tmp_path):
     subprocess.run(["objcopy", "--only-keep-debug", foreign.gone["libc.so.6"],
                     tmp_path / "libc.so.6"], check=True)
     _, missing, _ = look("--debug-dir", tmp_path)
-    assert str(foreign.files["libc.so.6"]) in missing
+    libc = missing[str(foreign.files["libc.so.6"])]
+    assert "only its debug information was found" in libc["evidence"]
     assert_text(heapsift, foreign, False, "--debug-dir", tmp_path)
 
 
