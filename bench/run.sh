@@ -18,3 +18,5 @@ peer_python=/usr/bin/python3 # apt's igraph is for the system's
 "$peer_python" bench/bench_graph.py "$BUILD"
 printf '\n'
 BENCH_PYTHON=$peer_python python3 bench/bench_python.py "$BUILD"
+printf '\n'
+BENCH_PYTHON=$peer_python python3 bench/bench_snapshot.py "$BUILD"

@@ -65,6 +65,15 @@ void *xmap_many(size_t count, size_t size)
 	return p;
 }
 
+void prefer_huge_pages(void *p, size_t bytes)
+{
+	uintptr_t start = align_up((uintptr_t)p, PAGE_SIZE_4K);
+	uintptr_t end = align_down((uintptr_t)p + bytes, PAGE_SIZE_4K);
+
+	if (start < end)
+		(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 void xunmap(void *p, size_t bytes)
 {
 	munmap(p, bytes);

@@ -71,6 +71,9 @@ void *xmap(size_t bytes);
 /* The same for an array that is used up and down: in huge pages where the system has them. */
 void *xmap_many(size_t count, size_t size);
 void xunmap(void *p, size_t bytes);
+/* Memory of ours that will be filled from end to end: in huge pages where the system has
+ * them, for the time to get many small ones shows. */
+void prefer_huge_pages(void *p, size_t bytes);
 
 /* Monotonic clock in nanoseconds. */
 uint64_t clock_ns(void);

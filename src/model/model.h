@@ -427,10 +427,16 @@ static inline bool node_is_there(const struct model *m, uint32_t node)
 		m->blocks.owner[block] == 0);
 }
 
+/* Row of m->types. */
+static inline uint32_t node_type(const struct model *m, uint32_t node)
+{
+	return node_is_object(m, node) ? m->objects.type[node]
+				       : m->blocks.type[node - m->objects.n];
+}
+
 taddr node_addr(const struct model *m, uint32_t node);
 uint64_t node_size(const struct model *m, uint32_t node);
 uint64_t node_footprint(const struct model *m, uint32_t node);
-uint32_t node_type(const struct model *m, uint32_t node); /* row of m->types */
 
 /* Whose memory `at` is: a node (anywhere in it or in a part of it), or NO_NODE. *part is
  * then the row of m->parts that holds it, m->parts.n when it is the node itself. */

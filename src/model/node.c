@@ -13,12 +13,6 @@ taddr node_addr(const struct model *m, uint32_t node)
 				       : m->blocks.addr[node - m->objects.n];
 }
 
-uint32_t node_type(const struct model *m, uint32_t node)
-{
-	return node_is_object(m, node) ? m->objects.type[node]
-				       : m->blocks.type[node - m->objects.n];
-}
-
 /* The row of `large` that tells an object's sizes. */
 static size_t large_row(const struct model *m, uint32_t object)
 {

@@ -6,6 +6,8 @@
  */
 #include "snap/snap_int.h"
 
+#include <emmintrin.h>
+
 /* Inlined with a constant width, so that the copies become single moves. */
 #define inlined static inline __attribute__((always_inline))
 
@@ -36,16 +38,67 @@ inlined void delta_decode(const uint8_t *in, size_t rows, uint8_t *out, size_t w
 	}
 }
 
+/*
+ * Between rows and planes, 16 rows at a time. One round interleaves the first half of all
+ * bytes with the second; to that the number of a byte, plane (log2 width bits) before row
+ * (4 bits), is turned left by a bit. So as many rounds as a plane's number has bits lead
+ * from planes to rows, and four, which turn the row's bits past them, back.
+ */
+enum { ROWS_AT_ONCE = sizeof(__m128i), ROUNDS_TO_PLANES = 4, WIDTH_MAX = 8 };
+
+inlined void interleave(__m128i *v, size_t width, unsigned rounds)
+{
+	__m128i next[WIDTH_MAX];
+
+	for (unsigned r = 0; r < rounds; r++) {
+		for (size_t k = 0; k < width / 2; k++) {
+			next[2 * k] = _mm_unpacklo_epi8(v[k], v[k + width / 2]);
+			next[2 * k + 1] = _mm_unpackhi_epi8(v[k], v[k + width / 2]);
+		}
+		for (size_t k = 0; k < width; k++)
+			v[k] = next[k];
+	}
+}
+
+/* `apart`: how far the pieces of 16 bytes lie from each other. */
+inlined void load_pieces(__m128i *v, size_t width, const uint8_t *in, size_t apart)
+{
+	for (size_t k = 0; k < width; k++)
+		memcpy(&v[k], in + k * apart, sizeof(v[k]));
+}
+
+inlined void store_pieces(const __m128i *v, size_t width, uint8_t *out, size_t apart)
+{
+	for (size_t k = 0; k < width; k++)
+		memcpy(out + k * apart, &v[k], sizeof(v[k]));
+}
+
 inlined void planes_encode(const uint8_t *in, size_t rows, uint8_t *out, size_t width)
 {
-	for (size_t i = 0; i < rows; i++)
+	__m128i v[WIDTH_MAX];
+	size_t i = 0;
+
+	for (; width > 1 && rows - i >= ROWS_AT_ONCE; i += ROWS_AT_ONCE) {
+		load_pieces(v, width, in + i * width, ROWS_AT_ONCE);
+		interleave(v, width, ROUNDS_TO_PLANES);
+		store_pieces(v, width, out + i, rows);
+	}
+	for (; i < rows; i++)
 		for (size_t b = 0; b < width; b++)
 			out[b * rows + i] = in[i * width + b];
 }
 
 inlined void planes_decode(const uint8_t *in, size_t rows, uint8_t *out, size_t width)
 {
-	for (size_t i = 0; i < rows; i++)
+	__m128i v[WIDTH_MAX];
+	size_t i = 0;
+
+	for (; width > 1 && rows - i >= ROWS_AT_ONCE; i += ROWS_AT_ONCE) {
+		load_pieces(v, width, in + i, rows);
+		interleave(v, width, (unsigned)__builtin_ctzll(width));
+		store_pieces(v, width, out + i * width, ROWS_AT_ONCE);
+	}
+	for (; i < rows; i++)
 		for (size_t b = 0; b < width; b++)
 			out[i * width + b] = in[b * rows + i];
 }

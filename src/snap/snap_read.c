@@ -381,8 +381,10 @@ static bool make_room(struct reader *r, struct err *e)
 		const struct model_table_def *t = &model_tables[i];
 
 		model_table_resize(r->model, t, rows[i]);
-		for (size_t c = 0; c < t->ncolumns; c++)
-			(slot++)->values = model_table_column(r->model, t, c);
+		for (size_t c = 0; c < t->ncolumns; c++, slot++) {
+			slot->values = model_table_column(r->model, t, c);
+			prefer_huge_pages(slot->values, rows[i] * slot->width);
+		}
 	}
 	r->string_end = xcalloc(end->claim.values.rows, sizeof(uint64_t));
 	r->string_bytes = xcalloc(bytes->claim.values.rows + 1, 1); /* and a NUL */

@@ -63,12 +63,12 @@ def undo_delta(data, width):
 class Snapshot:
     """sections: by name. column(name) and rows(table) are its values, texts as bytes."""
 
-    def __init__(self, path):
+    def __init__(self, path, texts=True):
         with open(path, "rb") as f:
             self.data = f.read()
         self.minor = self.header()
         self.sections = self.contents()
-        self.texts = self.strings()
+        self.texts = self.strings() if texts else []
 
     def header(self):
         must(self.data[:8] == MAGIC, "no snapshot")
