@@ -5,10 +5,11 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
-	libiberty-dev)
+	libiberty-dev liblz4-dev liblzma-dev zlib1g-dev)
 demo=("${build[@]}" g++ python3 python3-django)
 check=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy clang clang-format clang-tidy
-	binutils shellcheck codespell mandoc procps musl gdb libdebuginfod1)
+	binutils shellcheck codespell mandoc procps musl gdb libdebuginfod1 zstd lz4
+	xz-utils)
 fuzz=("${build[@]}" clang libclang-rt-14-dev)
 bench=("${demo[@]}" gdb python3 python3-igraph)
 matrix=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy python3-dbg gdb binutils

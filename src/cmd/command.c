@@ -331,7 +331,8 @@ static bool is_target(const char *word)
 {
 	struct stat st;
 
-	return word[strspn(word, "0123456789")] == 0 || stat(word, &st) == 0;
+	return word[strspn(word, "0123456789")] == 0 || strcmp(word, "-") == 0 ||
+	       stat(word, &st) == 0;
 }
 
 static bool unknown_command(const struct command *const *commands, const char *word,

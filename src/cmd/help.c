@@ -176,8 +176,9 @@ void help_overview(const struct command *const *commands, struct sink *out)
 	sink_str(out, "heapsift looks into the memory of a process, from outside.\n\n"
 		      "  heapsift TARGET\n"
 		      "  heapsift COMMAND TARGET [options]\n\n"
-		      "TARGET is the PID of a running process, or a file: a snapshot "
-		      "(./123 if its name\nis all digits).\n");
+		      "TARGET is the PID of a running process, or a file: a core or a "
+		      "snapshot, packed or\nnot (./123 if its name is all digits); - is "
+		      "standard input.\n");
 	for (enum command_group g = GROUP_LOOK; g <= GROUP_HELP; g++)
 		group_write(commands, g, out);
 	sink_str(out,

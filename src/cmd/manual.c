@@ -230,7 +230,10 @@ void manual_overview(const struct command *const *commands, struct sink *out)
 		"With a TARGET alone, one screen shows what matters first: where "
 		"resident memory is, who holds most of it, and what to ask next.\n\n"
 		"TARGET is the PID of a process if it is all digits, else a file (write "
-		"./123 for a file of digits).\n\n"
+		"./123 for a file of digits): a core or a snapshot. It may be packed, by "
+		"zstd, lz4, xz or gzip; then it is unpacked into a file without a name. "
+		"A "
+		"- is standard input, from which a core or a snapshot is taken.\n\n"
 		"What a process holds in memory can be secret: passwords, keys, mail. So "
 		"is what heapsift prints and writes.");
 	heading(out, "COMMANDS");
@@ -240,5 +243,8 @@ void manual_overview(const struct command *const *commands, struct sink *out)
 	definition(out, "NO_COLOR", NULL, "if set and not empty, no colour is used");
 	definition(out, "COLUMNS", NULL,
 		   "the width that text is made to fit; else that of the terminal");
+	definition(out, "TMPDIR", NULL,
+		   "the folder where what is packed or comes from a pipe is kept while "
+		   "it is read; /var/tmp if not set");
 	see_also(commands, out);
 }

@@ -424,6 +424,11 @@ static bool collect_snapshot_file(int fd, const char *path,
 	return true;
 }
 
+static bool is_core_or_snapshot(const void *first_bytes, size_t n)
+{
+	return snap_is_snapshot(first_bytes, n) || core_is_core(first_bytes, n);
+}
+
 static bool not_a_target(const char *path, const void *head, size_t n, struct err *e)
 {
 	if (n == 0)
@@ -440,23 +445,41 @@ static bool not_a_target(const char *path, const void *head, size_t n, struct er
 		    path);
 }
 
+/* Takes fd over. */
+static bool collect_open_file(int fd, const char *name, const struct collect_options *o,
+			      struct model **out, struct err *e)
+{
+	unsigned char head[64];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+	bool ok;
+
+	if (n >= 0 && snap_is_snapshot(head, (size_t)n))
+		return collect_snapshot_file(fd, name, o, out, e);
+	if (n >= 0 && core_is_core(head, (size_t)n))
+		return collect_core_file(fd, name, o, out, e);
+	ok = n < 0 ? fail(e, ERR_FILE, "cannot read '%s': %s", name, strerror(errno))
+		   : not_a_target(name, head, (size_t)n, e);
+	autoclose_fd(&fd);
+	return ok;
+}
+
 static bool collect_file(const char *path, const struct collect_options *o,
 			 struct model **out, struct err *e)
 {
-	autoclose int fd = -1;
-	unsigned char head[64];
-	ssize_t n;
+	struct mem_file file = { .is_wanted = is_core_or_snapshot,
+				 .progress = o->progress };
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+	bool ok;
 
-	if (!mem_open_file(path, &fd, e))
+	if (!mem_open_file(path, &file, e))
 		return false;
-	n = pread(fd, head, sizeof(head), 0);
-	if (n < 0)
-		return fail(e, ERR_FILE, "cannot read '%s': %s", path, strerror(errno));
-	if (snap_is_snapshot(head, (size_t)n))
-		return collect_snapshot_file(steal_fd(&fd), path, o, out, e);
-	if (core_is_core(head, (size_t)n))
-		return collect_core_file(steal_fd(&fd), path, o, out, e);
-	return not_a_target(path, head, (size_t)n, e);
+	ok = collect_open_file(file.fd, name, o, out, e);
+	if (ok && file.note.n)
+		model_find_out(*out, SEVERITY_WARNING, "file", "%s", file.note.s);
+	else if (file.note.n)
+		ok = err_within(e, "%s", file.note.s);
+	buf_release(&file.note);
+	return ok;
 }
 
 static bool is_number(const char *s)

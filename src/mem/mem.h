@@ -11,6 +11,7 @@
 #define MEM_MEM_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "model/model.h"
 #include <sys/types.h>
 
@@ -154,13 +155,28 @@ bool mem_check(pid_t pid, struct model *m);
 
 /* ---- files (spool.c, core.c) ---- */
 
+/* Are these the first bytes (64, if there are as many) of a target? */
+typedef bool mem_is_wanted_fn(const void *first_bytes, size_t n);
+
+struct progress;
+struct mem_file {
+	/* Asked before a file is unpacked to its end, which may take long; no: the little
+	 * that was is left. NULL: all are wanted. */
+	mem_is_wanted_fn *is_wanted;
+	struct progress *progress; /* may be NULL */
+	/* ---- told ---- */
+	int fd; /* a regular file; the caller closes it */
+	struct buf
+		note; /* only its start could be unpacked, and why; the caller releases it */
+};
+
 /*
  * Opens a file that may be a target: a path, or "-" for standard input. One that is packed
  * (zstd, lz4, xz, gzip, told by its first bytes) or that cannot be read at any place (a
- * pipe) is first unpacked into a file without a name, in $TMPDIR or /var/tmp. The caller
- * closes *fd, a regular file. False: *e says why; no room for it is ERR_FILE, too.
+ * pipe) is first unpacked into a file without a name, in $TMPDIR or /var/tmp. False: *e says
+ * why, and nothing is to be closed; no room for it is ERR_FILE, too.
  */
-must_check bool mem_open_file(const char *path, int *fd, struct err *e);
+must_check bool mem_open_file(const char *path, struct mem_file *file, struct err *e);
 
 /* By the first bytes of a file (64 are enough): an ELF core of any machine. */
 bool core_is_core(const void *first_bytes, size_t n);

@@ -191,8 +191,9 @@ static bool run_core(char **argv, bool values, struct model *m, struct err *e)
 	struct module_set modules = { 0 };
 	struct python *py = NULL;
 	struct mem *mem = NULL;
-	int fd = -1;
-	bool ok = mem_open_file(argv[1], &fd, e) && mem_open_core(fd, argv[1], &mem, e);
+	struct mem_file file = { 0 };
+	bool ok = mem_open_file(argv[1], &file, e) &&
+		  mem_open_core(file.fd, argv[1], &mem, e);
 
 	if (!ok)
 		return false;

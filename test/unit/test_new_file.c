@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing leaves a whole file under the name asked for, or none. */
+#include "../support/no_tmpfile.h"
 #include "snap_models.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { HOLE = 4 << 20 };
@@ -114,27 +111,6 @@ static void killed_writers_leave_nothing(void **state)
 	model_free(m);
 }
 
-/* From here on this process cannot open files without a name. */
-static void forbid_tmpfile(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, args[2])),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_TMPFILE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_TMPFILE, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { countof(code), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ||
-	    open(".", O_TMPFILE | O_WRONLY, 0600) >= 0)
-		_exit(77);
-}
-
 /* In a process of its own: 0 if all is well, else which step was not. */
 static int steps_without_tmpfile(const struct model *m, const char *path)
 {
@@ -142,7 +118,8 @@ static int steps_without_tmpfile(const struct model *m, const char *path)
 	struct model *back;
 	struct err e;
 
-	forbid_tmpfile();
+	if (!forbid_tmpfile())
+		return 77;
 	if (!snap_write(m, &o, &e))
 		return 1;
 	if (snap_write(m, &o, &e) || e.kind != ERR_USAGE)
