@@ -11,6 +11,7 @@
 
 #define FAKE_DATA ((taddr)0x10000000)      /* what a module has as data and bss */
 #define FAKE_HEAP ((taddr)0x20000000)      /* malloc's */
+#define FAKE_HOLE ((taddr)0x30000000)      /* what a core leaves out */
 #define FAKE_ARENA ((taddr)0x7f0000003000) /* a page, but no slab, begins there */
 
 enum {
@@ -191,6 +192,7 @@ static inline void fake_open(struct fake_python *f)
 		{ FAKE_DATA, f->data, FAKE_DATA_SIZE, PROT_R | PROT_W,
 		  "/lib/libfake.so" },
 		{ FAKE_HEAP, f->heap, FAKE_HEAP_SIZE, PROT_R | PROT_W, "[heap]" },
+		{ FAKE_HOLE, NULL, FAKE_SLAB, PROT_R, "/lib/libfake.so" },
 		{ FAKE_ARENA, f->arena, FAKE_ARENA_SIZE, PROT_R | PROT_W, "" },
 	};
 

@@ -46,6 +46,20 @@ static void a_scan_finds_the_main_interpreter(void **state)
 	assert_false(cpy_find_by_scan(f->mem, &modules, &found));
 }
 
+/* An object that happens to point as far behind itself as a runtime does. */
+static void a_scan_believes_no_distance_alone(void **state)
+{
+	struct fake_python *f = *state;
+	taddr other = FAKE_DATA + 0x8000;
+	taddr distance = f->l->runtime.main_interpreter - f->l->runtime.interpreters_main;
+	struct cpy_found found;
+
+	fake_put(f, other, other + distance);
+	fake_put(f, other + distance + f->l->interp.threads, FAKE_HEAP);
+	assert_true(cpy_find_by_scan(f->mem, &modules, &found));
+	assert_int_equal(found.runtime, FAKE_RUNTIME);
+}
+
 static void a_scan_finds_the_cookie(void **state)
 {
 	struct fake_python *f = *state;
@@ -105,6 +119,47 @@ static void versions_are_read_off_text_and_name(void **state)
 	assert_int_equal(v.major << 8 | v.minor, 3 << 8 | 8);
 	assert_string_equal(v.text, "3.8.18+");
 	module.path = "/lib/libfake.so";
+}
+
+/* sys with one name, whose value is the int 0x30b05f0. */
+static void put_sys(struct fake_python *f, const char *name)
+{
+	taddr dict = FAKE_HEAP + 0x8000, keys = dict + 0x100, text = dict + 0x200;
+	taddr number = dict + 0x300, entry = keys + f->l->dict.indices + 8;
+
+	fake_object(f, dict, FAKE_DICT);
+	fake_put(f, dict + f->l->dict.used, 1);
+	fake_put(f, dict + f->l->dict.keys, keys);
+	fake_put32(f, keys + f->l->dict.log2_size, 3 | 3 << 8 | 1 << 16);
+	fake_put(f, keys + f->l->dict.usable, 4);
+	fake_put(f, keys + f->l->dict.nentries, 1);
+	fake_put(f, entry, text);
+	fake_put(f, entry + 8, number);
+	fake_object(f, text, FAKE_STR);
+	fake_put(f, text + f->l->text.length, strlen(name));
+	fake_put32(f, text + f->l->text.state, 1 << 2 | 1 << 5 | 1 << 6); /* ascii */
+	strcpy((char *)fake_at(f, text + f->l->text.ascii_size), name);
+	fake_object(f, number, FAKE_INT);
+	fake_put(f, number + CPY_SIZE, 1);
+	fake_put32(f, number + f->l->int_digits, 0x30b05f0);
+	fake_put(f, fake_interp(f) + f->l->interp.sysdict, dict);
+}
+
+static void sys_tells_version_and_build(void **state)
+{
+	struct fake_python *f = *state;
+	struct cpy_found found = { FAKE_RUNTIME, &module, "" };
+	struct cpy_version v;
+
+	put_sys(f, "hexversion");
+	assert_true(cpy_version_of(f->mem, &found, &v));
+	assert_string_equal(v.text, "3.11.5");
+	assert_null(cpy_unlike_release(f->mem, &found, f->l));
+	put_sys(f, "gettotalrefcount");
+	assert_false(cpy_version_of(f->mem, &found, &v));
+	assert_string_equal(cpy_unlike_release(f->mem, &found, f->l), "debug build");
+	put_sys(f, "getobjects");
+	assert_string_equal(cpy_unlike_release(f->mem, &found, f->l), "trace-refs build");
 }
 
 /* ---- what must hold ---- */
@@ -180,6 +235,28 @@ static void a_running_one_need_not_close(void **state)
 	fake_put(f, fake_interp(f) + f->l->interp.modules, FAKE_HEAP);
 	assert_false(cpy_check_running(f->mem, f->l, FAKE_RUNTIME, &c, &e));
 	assert_non_null(strstr(e.text, "no dict"));
+}
+
+/* In a core without constants. FAKE_INSTANCE, which has no base, poses as `object`. */
+static void a_dict_is_known_without_its_name(void **state)
+{
+	struct fake_python *f = *state;
+	taddr dict = cpy_peek(f->mem, fake_interp(f) + f->l->interp.modules);
+
+	fake_put(f, FAKE_DICT + f->l->type.name, FAKE_HOLE + 8);
+	fake_put(f, FAKE_TYPE + f->l->type.name, FAKE_HOLE + 16);
+	assert_false(cpy_is_dict(f->mem, f->l, dict));
+	fake_put(f, FAKE_DICT + f->l->type.base, FAKE_INSTANCE);
+	fake_put(f, FAKE_TYPE + f->l->type.base, FAKE_INSTANCE);
+	assert_true(cpy_is_dict(f->mem, f->l, dict));
+	fake_put(f, FAKE_DICT + f->l->type.base, FAKE_TYPE); /* further down */
+	assert_false(cpy_is_dict(f->mem, f->l, dict));
+	fake_put(f, FAKE_DICT + f->l->type.base, FAKE_INSTANCE);
+	fake_put(f, FAKE_DICT + f->l->type.name, FAKE_HOLE - 8); /* nowhere */
+	assert_false(cpy_is_dict(f->mem, f->l, dict));
+	fake_put(f, FAKE_DICT + f->l->type.name, FAKE_HOLE + 8);
+	fake_put(f, FAKE_DICT + f->l->type.flags, CPY_LIST_SUBCLASS | CPY_READY);
+	assert_false(cpy_is_dict(f->mem, f->l, dict));
 }
 
 static void rings_of_interpreters_end(void **state)
@@ -351,6 +428,8 @@ static void only_a_holder_in_the_middle_of_something_is_busy(void **state)
 	t[1].pc = code;
 	memcpy(fake_at(f, code - 2), "\x0f\x05", 2); /* in a system call */
 	assert_true(python_is_quiet(f->mem, &f->places));
+	t[1].pc = FAKE_HOLE + 64; /* nobody can tell */
+	assert_true(python_is_quiet(f->mem, &f->places));
 	assert_false(t[1].is_busy);
 }
 
@@ -359,12 +438,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_fake, close_fake)
 		TEST(a_scan_finds_the_main_interpreter),
+		TEST(a_scan_believes_no_distance_alone),
 		TEST(a_scan_finds_the_cookie),
 		TEST(symbol_and_section_agree),
 		TEST(versions_are_read_off_text_and_name),
+		TEST(sys_tells_version_and_build),
 		TEST(a_whole_runtime_holds),
 		TEST(what_does_not_close_is_said),
 		TEST(a_running_one_need_not_close),
+		TEST(a_dict_is_known_without_its_name),
 		TEST(rings_of_interpreters_end),
 		TEST(debug_offsets_must_agree),
 		TEST(the_first_generation_is_pointed_to),

@@ -39,35 +39,16 @@ static bool check(const struct mem *mem, struct python_places *p, struct cpy_che
 
 /* ---- a build that has no row, or no GIL, or no mercy ---- */
 
-/* Builds whose objects have more words (configure --with-trace-refs), or that count
- * references a second time (--with-pydebug): their structs are not the release build's. */
-static const char *unlike_release(const struct module *module)
-{
-	static const struct {
-		const char *symbol, *name;
-	} marks[] = {
-		{ "_PyRefchain", "trace-refs build" },
-		{ "_Py_PrintReferences", "trace-refs build" },
-		{ "_Py_NegativeRefcount", "debug build" },
-	};
-	uint64_t vaddr, size;
-
-	for (size_t i = 0; module->image && i < countof(marks); i++)
-		if (image_find_symbol(module->image, marks[i].symbol, &vaddr, &size))
-			return marks[i].name;
-	return NULL;
-}
-
-static const struct cpy_layout *row_for(const struct cpy_found *f,
+static const struct cpy_layout *row_for(const struct mem *mem, const struct cpy_found *f,
 					const struct cpy_version *v, struct model *m)
 {
 	const struct cpy_layout *l = cpy_layout_of(v->major, v->minor);
-	const char *build = unlike_release(f->module);
+	const char *build = cpy_unlike_release(mem, f, l);
 	char name[96], evidence[320];
 
-	snprintf(name, sizeof(name), "CPython %s%s%s", v->text,
-		 v->is_free_threaded ? " free-threaded" : "",
-		 build ? build[0] == 'd' ? " debug build" : " trace-refs build" : "");
+	snprintf(name, sizeof(name), "CPython %s%s%s%s", v->text,
+		 v->is_free_threaded ? " free-threaded" : "", build ? " " : "",
+		 build ? build : "");
 	snprintf(evidence, sizeof(evidence), "%s; %s", f->way, v->way);
 	if (l && !v->is_free_threaded && !build)
 		return l;
@@ -153,7 +134,7 @@ static bool settle(const struct mem *mem, const struct cpy_found *f,
 		refuse(m, "CPython of an unknown version", f->way);
 		return false;
 	}
-	row = row_for(f, v, m);
+	row = row_for(mem, f, v, m);
 	if (!row)
 		return false;
 	p->row = *row;

@@ -63,6 +63,10 @@ struct cpy_version {
 
 must_check bool cpy_version_of(const struct mem *m, const struct cpy_found *f,
 			       struct cpy_version *out);
+/* What kind of build it is if its structs are not those of l, a release build's; else NULL.
+ * l: NULL if there is no row of this version. */
+const char *cpy_unlike_release(const struct mem *m, const struct cpy_found *f,
+			       const struct cpy_layout *l);
 /* An interpreter that has no runtime we can find, or none at all: PyPy, CPython before 3.7.
  * Its name, and by what; false: there is no sign of one. */
 must_check bool cpy_foreign(const struct mem *m, const struct module_set *set,

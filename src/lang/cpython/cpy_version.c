@@ -127,6 +127,15 @@ static bool by_text(const struct mem *m, const struct module *module,
 	return s.found;
 }
 
+static taddr sys_get(struct python_reader *eyes, const struct mem *m, taddr runtime,
+		     const char *name)
+{
+	const struct cpy_layout *l = eyes->layout;
+	taddr main = cpy_peek(m, runtime + l->runtime.interpreters_main);
+
+	return cpy_dict_get(eyes, cpy_peek(m, main + l->interp.sysdict), name);
+}
+
 /* sys.hexversion, by the row that closes (cpy_check.c). */
 static bool by_sys(const struct mem *m, taddr runtime, struct cpy_version *v)
 {
@@ -137,14 +146,9 @@ static bool by_sys(const struct mem *m, taddr runtime, struct cpy_version *v)
 		const struct cpy_layout *l = eyes.layout = cpy_layout_of(3, minor);
 		struct cpy_checked c;
 		struct err e;
-		taddr sys;
 
-		if (!l || !cpy_check_running(m, l, runtime, &c, &e))
-			continue;
-		sys = cpy_peek(m, runtime + l->runtime.interpreters_main) +
-		      l->interp.sysdict;
-		if (cpy_int(&eyes, cpy_dict_get(&eyes, cpy_peek(m, sys), "hexversion"),
-			    &hex) &&
+		if (l && cpy_check_running(m, l, runtime, &c, &e) &&
+		    cpy_int(&eyes, sys_get(&eyes, m, runtime, "hexversion"), &hex) &&
 		    is_version((uint64_t)hex) && (hex >> 16 & 0xff) == minor)
 			take_hex(v, (uint64_t)hex);
 	}
@@ -175,6 +179,35 @@ bool cpy_version_of(const struct mem *m, const struct cpy_found *f,
 	return by_debug_offsets(m, f->runtime, out) || by_constant(m, f->module, out) ||
 	       by_text(m, f->module, out) || by_sys(m, f->runtime, out) ||
 	       by_name(f->module, out);
+}
+
+/* ---- builds whose structs are not the release build's ---- */
+
+/* They have more words in each object (configure --with-trace-refs), or count references a
+ * second time (--with-pydebug). In sys they have a function that tells of it. */
+static const struct {
+	const char *symbol, *in_sys, *name;
+} builds[] = {
+	{ "_PyRefchain", "getobjects", "trace-refs build" },
+	{ "_Py_PrintReferences", "getobjects", "trace-refs build" },
+	{ "_Py_NegativeRefcount", "gettotalrefcount", "debug build" },
+};
+
+const char *cpy_unlike_release(const struct mem *m, const struct cpy_found *f,
+			       const struct cpy_layout *l)
+{
+	struct python_reader eyes = { .memory = cpy_memory_new(m), .layout = l };
+	const struct image *image = f->module->image;
+	const char *name = NULL;
+	uint64_t vaddr, size;
+
+	for (size_t i = 0; i < countof(builds) && !name; i++)
+		if ((image &&
+		     image_find_symbol(image, builds[i].symbol, &vaddr, &size)) ||
+		    (l && sys_get(&eyes, m, f->runtime, builds[i].in_sys)))
+			name = builds[i].name;
+	cpy_memory_free(eyes.memory);
+	return name;
 }
 
 /* ---- who is no CPython that has a runtime ---- */
