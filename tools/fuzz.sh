@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # fuzz.sh [NAME...]: each harness of test/fuzz (or those named) for FUZZ_SECONDS, two at a
 # time, starting from its corpus. New inputs stay in build-fuzz/corpus; one that crashes is
-# left as build-fuzz/NAME-crash-*, to be kept in test/fuzz/corpus/NAME once mended.
+# left as build-fuzz/NAME-crash-*, to be kept in test/fuzz/corpus/NAME once mended. Without
+# names, then damage at every byte of a small snapshot and a small core (test/damage).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 tools/deps.sh fuzz
 CC=clang CMAKE_ARGS=-DFUZZ=ON tools/build.sh build-fuzz
 
+damage=false
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
+	damage=true
 	for source in test/fuzz/fuzz_*.c; do
 		[ -e "$source" ] || { echo "fuzz: no harness in test/fuzz" >&2; exit 1; }
 		name=${source##*/fuzz_}
@@ -35,3 +38,7 @@ fuzz_one() {
 }
 export -f fuzz_one
 printf '%s\n' "${names[@]}" | xargs -P "$(nproc)" -I{} bash -c 'set -euo pipefail; fuzz_one {}'
+if $damage; then
+	printf 'snapshot\nsealed\nvalues\ncore\n' |
+		xargs -P "$(nproc)" -I{} build-fuzz/test/damage/damage 1 {}
+fi

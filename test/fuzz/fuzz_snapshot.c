@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The snapshot reader, on the input as it is and with its checksums made right. */
+/*
+ * The snapshot reader. An input that begins as a snapshot does is read as it is and with its
+ * checksums made right. Any other is a list of changes, twelve bytes each, to the columns of
+ * a model, which is then written: which column, which row, how (set, add, xor, a small
+ * number, another length of the table), what. What can be read is used by all who show it.
+ */
+#include "../support/whole_model.h"
 #include "mend_snapshot.h"
-#include "snap/snap.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CHANGE = 12, MAX_CHANGES = 60, ROWS_MOST = 2000 };
 
 static uint64_t use_edges(const struct model *m, uint32_t node)
 {
@@ -81,6 +84,32 @@ static uint64_t use_memory(const struct model *m)
 	return sum;
 }
 
+/* As commands do. */
+static uint64_t use_answers(const struct model *m)
+{
+	struct dominator_tree tree;
+	struct summary summary;
+	struct top top;
+	struct why why;
+	uint64_t sum = 0;
+
+	dominator_tree_build(m, &tree);
+	top_build(m, &top);
+	summary_build(m, &summary);
+	sum += top.n + summary.n;
+	for (uint32_t node = 0; node < node_count(m) && node < 64; node += 7) {
+		if (!node_is_there(m, node))
+			continue;
+		why_build(m, node, 5, &why);
+		sum += why.n;
+		why_release(&why);
+	}
+	dominator_tree_release(&tree);
+	top_release(&top);
+	summary_release(&summary);
+	return sum;
+}
+
 /* Every text, type and node that the model names, as a reader of it would. */
 static uint64_t use(const struct model *m)
 {
@@ -88,18 +117,15 @@ static uint64_t use(const struct model *m)
 
 	for (size_t i = 0; i < m->findings.n; i++)
 		sum += model_text(m, m->findings.text[i]).n;
-	return sum + model_text(m, m->processes.exe[0]).n;
+	return sum + use_answers(m) + model_text(m, m->processes.exe[0]).n;
 }
 
-static void read_bytes(const uint8_t *data, size_t size)
+static void read_fd(int fd)
 {
-	int fd = memfd_create("input", MFD_CLOEXEC);
 	struct model *m = NULL;
 	struct err e = { 0 };
 	char path[64];
 
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (snap_read(path, &m, &e)) {
 		volatile uint64_t sum = use(m);
@@ -112,12 +138,77 @@ static void read_bytes(const uint8_t *data, size_t size)
 	close(fd);
 }
 
+static void read_bytes(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	read_fd(fd);
+}
+
+/* ---- changes to a model ---- */
+
+static void change_value(uint8_t *at, size_t width, size_t rows, const uint8_t *c)
+{
+	uint64_t what, old = 0;
+
+	memcpy(&what, c + 4, sizeof(what));
+	memcpy(&old, at, width);
+	switch (c[3] % 4) {
+	case 0:
+		break;
+	case 1:
+		what = old + (what & 0xff) - 0x80;
+		break;
+	case 2:
+		what ^= old;
+		break;
+	default:
+		what %= 2 * rows + 4;
+	}
+	memcpy(at, &what, width);
+}
+
+static void change(struct model *m, const uint8_t *c)
+{
+	const struct model_table_def *t = &model_tables[c[0] % MODEL_NTABLES];
+	size_t column = c[0] / MODEL_NTABLES % t->ncolumns, rows = model_table_rows(m, t);
+	size_t width = t->columns[column].size, row = c[1] | (size_t)c[2] << 8;
+	uint8_t *values;
+
+	if (c[3] >= 0xf0) {
+		model_table_resize(m, t, row % ROWS_MOST);
+	} else if (c[3] >= 0xe0 && m->strings.n) {
+		change_value((uint8_t *)&m->strings.end[row % m->strings.n], 8,
+			     m->strings.n, c);
+	} else if (rows) {
+		values = model_table_column(m, t, column);
+		change_value(values + row % rows * width, width, rows, c);
+	}
+}
+
+static void read_changed(const uint8_t *data, size_t size)
+{
+	struct model *m = whole_model();
+	int fd = memfd_create("input", MFD_CLOEXEC);
+
+	for (size_t i = 0; i < size / CHANGE && i < MAX_CHANGES; i++)
+		change(m, data + CHANGE * i);
+	write_model(m, fd);
+	model_free(m);
+	read_fd(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t *mended = malloc(size + 1);
+	uint8_t *mended;
 
-	if (!mended)
-		abort();
+	if (!snap_is_snapshot(data, size)) {
+		read_changed(data, size);
+		return 0;
+	}
+	mended = xcalloc(1, size);
 	read_bytes(data, size);
 	memcpy(mended, data, size);
 	mend_snapshot(mended, size);
