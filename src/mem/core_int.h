@@ -77,6 +77,21 @@ struct core {
 	char *exe; /* owned; NULL: a name of NT_FILE, or none */
 };
 
+/*
+ * Notes that our cores have beside all others: what the format has no place for. Their types
+ * are nobody else's, as some readers do not look at the owner. Little-endian.
+ */
+#define CORE_NOTE_OWNER "HEAPSIFT"
+enum core_note_type {
+	CORE_NOTE_THREAD = 0x48530001, /* struct core_note_thread, behind its PRSTATUS */
+	CORE_NOTE_TIME = 0x48530002, /* uint64_t: when it was taken, seconds since 1970 */
+};
+
+struct core_note_thread {
+	uint32_t tid;
+	char name[16]; /* comm; NUL-terminated */
+};
+
 /* pread up to the end of the file. */
 size_t core_read(int fd, void *dst, size_t len, uint64_t offset);
 

@@ -8,6 +8,7 @@
  *	CORE NT_AUXV      where its program, the vdso and the first stack are
  *	CORE NT_SIGINFO   why it ended; gdb writes one of each thread, the first one's first
  *	GDB ...           gdb made it
+ *	HEAPSIFT ...      we made it: a thread's name, the time (core_int.h)
  *
  * Ten thousand threads have notes of a hundred megabytes, nearly all of it state of vector
  * units. So notes are read one by one, and not much further than a thread's registers.
@@ -226,6 +227,28 @@ static void take_note(struct core *c, uint32_t type, const struct note *note)
 			kinds[i].take(c, note);
 }
 
+/* A thread's own note comes behind its status. */
+static void take_name(struct core *c, const struct note *note)
+{
+	struct core_note_thread named;
+	struct mem_thread *last;
+
+	if (note->have < sizeof(named) || c->mem.nthreads == 0)
+		return;
+	last = &c->mem.threads[c->mem.nthreads - 1];
+	memcpy(&named, note->desc, sizeof(named));
+	if ((pid_t)named.tid == last->tid)
+		memcpy(last->name, named.name, sizeof(last->name) - 1);
+}
+
+static void take_own(struct core *c, uint32_t type, const struct note *note)
+{
+	if (type == CORE_NOTE_THREAD)
+		take_name(c, note);
+	if (type == CORE_NOTE_TIME && note->have >= sizeof(c->process.time))
+		memcpy(&c->process.time, note->desc, sizeof(c->process.time));
+}
+
 static bool is_owner(const uint8_t *name, uint32_t n, const char *owner)
 {
 	size_t length = strlen(owner);
@@ -262,6 +285,8 @@ static uint64_t read_note(struct core *c, uint64_t at, uint64_t end, uint64_t al
 		c->is_by_gdb |= is_owner(bytes + sizeof(h), h.n_namesz, "GDB");
 		if (is_owner(bytes + sizeof(h), h.n_namesz, "CORE"))
 			take_note(c, h.n_type, &note);
+		if (is_owner(bytes + sizeof(h), h.n_namesz, CORE_NOTE_OWNER))
+			take_own(c, h.n_type, &note);
 	}
 	return min_u64(end, at + desc + align_up(h.n_descsz, align));
 }

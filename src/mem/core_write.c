@@ -3,8 +3,8 @@
  * An ELF core as the kernel writes one:
  *
  *	header, program headers		a PT_NOTE, then a PT_LOAD for each region
- *	notes				core_notes.c
- *	memory				of each region nothing or all (core_choose.c), its
+ *	notes				core_write_notes.c
+ *	memory				of each region nothing or all (core_write_choose.c), its
  *					pages aligned in the file; zeroes are holes there
  *	[section header]		only when there are too many program headers to count
  *
@@ -39,7 +39,7 @@ struct piece {
 	uint32_t len, region;
 };
 
-struct core_file {
+struct core_writer {
 	struct mem *m;
 	pid_t pid;
 	struct new_file out;
@@ -63,7 +63,7 @@ static uint32_t segment_flags(uint8_t prot)
 	       (prot & PROT_X ? PF_X : 0u);
 }
 
-static void lay_out(struct core_file *c)
+static void lay_out(struct core_writer *c)
 {
 	const struct mem *m = c->m;
 	uint64_t at = sizeof(Elf64_Ehdr) + (m->nregions + 1) * sizeof(Elf64_Phdr);
@@ -92,12 +92,12 @@ static void lay_out(struct core_file *c)
 
 /* More program headers than a half-word counts: the first section header tells (ELF gABI,
  * e_phnum). */
-static bool has_too_many(const struct core_file *c)
+static bool has_too_many(const struct core_writer *c)
 {
 	return c->m->nregions + 1 >= PN_XNUM;
 }
 
-static bool write_head(struct core_file *c, struct err *e)
+static bool write_head(struct core_writer *c, struct err *e)
 {
 	size_t n = c->m->nregions + 1;
 	Elf64_Ehdr h = {
@@ -123,7 +123,7 @@ static bool write_head(struct core_file *c, struct err *e)
 	       new_file_skip(&c->out, -c->out.written & (PAGE_SIZE_4K - 1), e);
 }
 
-static bool write_tail(struct core_file *c, struct err *e)
+static bool write_tail(struct core_writer *c, struct err *e)
 {
 	Elf64_Shdr s = { .sh_size = 1,
 			 .sh_link = SHN_UNDEF,
@@ -135,7 +135,7 @@ static bool write_tail(struct core_file *c, struct err *e)
 
 /* ---- which bytes ---- */
 
-static void add_range(struct core_file *c, size_t region, taddr from, taddr to)
+static void add_range(struct core_writer *c, size_t region, taddr from, taddr to)
 {
 	const Elf64_Phdr *h = &c->headers[region + 1];
 
@@ -153,7 +153,7 @@ static void add_range(struct core_file *c, size_t region, taddr from, taddr to)
 	}
 }
 
-static void add_pages(struct core_file *c, size_t region)
+static void add_pages(struct core_writer *c, size_t region)
 {
 	const struct mem *m = c->m;
 	const struct mem_region *r = &m->regions[region];
@@ -179,7 +179,7 @@ static int open_mapped(pid_t pid, const struct mem_region *r)
  * process's are in no page table of this one. Its file tells which there are. To open that
  * takes a right that root has; without it there are those that the process itself mapped.
  */
-static void add_shared(struct core_file *c, size_t region)
+static void add_shared(struct core_writer *c, size_t region)
 {
 	const struct mem_region *r = &c->m->regions[region];
 	autoclose int fd = open_mapped(c->m->reader, r);
@@ -199,7 +199,7 @@ static void add_shared(struct core_file *c, size_t region)
 	}
 }
 
-static void cut_pieces(struct core_file *c)
+static void cut_pieces(struct core_writer *c)
 {
 	for (size_t i = 0; i < c->m->nregions; i++) {
 		const struct mem_region *r = &c->m->regions[i];
@@ -216,7 +216,7 @@ static void cut_pieces(struct core_file *c)
 /* ---- reading and writing ---- */
 
 /* A page that refuses is zeroes. */
-static void read_piece(const struct core_file *c, const struct piece *p, uint8_t *bytes)
+static void read_piece(const struct core_writer *c, const struct piece *p, uint8_t *bytes)
 {
 	const struct mem *m = c->m;
 	const struct mem_region *r = &m->regions[p->region];
@@ -249,8 +249,8 @@ static size_t pages_alike(const uint8_t *bytes, size_t at, size_t len, bool zero
 	return at;
 }
 
-static bool write_piece(struct core_file *c, const struct piece *p, const uint8_t *bytes,
-			struct err *e)
+static bool write_piece(struct core_writer *c, const struct piece *p,
+			const uint8_t *bytes, struct err *e)
 {
 	size_t at, end;
 
@@ -266,7 +266,7 @@ static bool write_piece(struct core_file *c, const struct piece *p, const uint8_
 	return true;
 }
 
-static bool has_failed(struct core_file *c, const struct err *e)
+static bool has_failed(struct core_writer *c, const struct err *e)
 {
 	bool failed;
 
@@ -281,7 +281,7 @@ static bool has_failed(struct core_file *c, const struct err *e)
 /* A pool_fn. */
 static void copy_pieces(void *context, size_t begin, size_t end, unsigned worker)
 {
-	struct core_file *c = context;
+	struct core_writer *c = context;
 	uint8_t *bytes = c->buffers + (size_t)worker * PIECE;
 	struct err e;
 
@@ -296,7 +296,7 @@ static void copy_pieces(void *context, size_t begin, size_t end, unsigned worker
 	}
 }
 
-static bool write_memory(struct core_file *c, struct err *e)
+static bool write_memory(struct core_writer *c, struct err *e)
 {
 	unsigned writers = c->out.has_holes ? pool_cores() : 1;
 
@@ -310,7 +310,7 @@ static bool write_memory(struct core_file *c, struct err *e)
 
 /* ---- all of it ---- */
 
-static void prepare(struct core_file *c, struct core_writing *w)
+static void prepare(struct core_writer *c, struct core_writing *w)
 {
 	struct mem *m = c->m;
 
@@ -327,10 +327,10 @@ static void prepare(struct core_file *c, struct core_writing *w)
 bool mem_write_core(struct mem *m, pid_t pid, const struct new_file_options *to,
 		    struct core_writing *w, struct err *e)
 {
-	struct core_file c = { .m = m,
-			       .pid = pid,
-			       .progress = w->progress,
-			       .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct core_writer c = { .m = m,
+				 .pid = pid,
+				 .progress = w->progress,
+				 .lock = PTHREAD_MUTEX_INITIALIZER };
 	bool ok;
 
 	prepare(&c, w);

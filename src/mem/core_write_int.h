@@ -4,7 +4,7 @@
 #define MEM_CORE_WRITE_INT_H
 
 #include "base/str.h"
-#include "mem/mem_int.h"
+#include "mem/core_int.h"
 
 /* How much of a region is in the file. */
 enum core_part {
@@ -16,19 +16,6 @@ enum core_part {
 
 /* By region of m; bytes left out because the target wishes so go to *left_out. */
 void core_choose(const struct mem *m, enum core_part *parts, uint64_t *left_out);
-
-/* Our own notes, of this owner. Their types are nobody else's: some readers do not look at
- * the owner. */
-#define CORE_NOTE_OWNER "HEAPSIFT"
-enum core_note_type {
-	CORE_NOTE_THREADS = 0x48530001, /* a struct core_note_thread for each */
-	CORE_NOTE_TIME = 0x48530002, /* uint64_t: when it was taken, seconds since 1970 */
-};
-
-struct core_note_thread {
-	uint32_t tid;
-	char name[16]; /* comm, NUL-terminated */
-};
 
 /* Adds all notes. */
 void core_notes_build(const struct mem *m, pid_t pid, struct buf *out);

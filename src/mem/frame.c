@@ -118,6 +118,16 @@ static size_t features_size(uint64_t features)
 	return end;
 }
 
+size_t xstate_size(void)
+{
+	unsigned a, size, c, d;
+
+	/* Leaf 13: of all that is switched on (XCR0), in the form that is not compacted. */
+	if (!__get_cpuid_count(13, 0, &a, &size, &c, &d) || size < XSAVE_LEGACY)
+		return XSAVE_LEGACY;
+	return min_u64(size, XSTATE_MAX);
+}
+
 static size_t fp_put(uint8_t *out, const struct xstate *fp)
 {
 	uint64_t tiles = (uint64_t)1 << FEATURE_TILE_CFG | (uint64_t)1

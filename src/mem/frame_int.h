@@ -24,8 +24,11 @@ struct thread_registers {
 	uint64_t blocked; /* signals */
 	struct user_regs_struct general;
 	size_t fp_len; /* 512: of an old processor, no more than FXSAVE's area */
-	_Alignas(64) uint8_t fp[XSTATE_MAX]; /* as struct xstate */
+	_Alignas(64) uint8_t fp[]; /* as struct xstate, of xstate_size() bytes */
 };
+
+/* How many bytes a struct xstate holds on this machine. */
+size_t xstate_size(void);
 
 /* Is it 64-bit code that runs there? */
 bool regs_are_64(const struct user_regs_struct *r);

@@ -58,6 +58,7 @@ enum {
 	SPARE_BYTES = 8 << 20, /* less than this to its memory limit: end the child */
 	BURY_MS = 10000,
 	FIND_MS = 300,
+	TOUCH_MAX = 64 << 20,
 };
 
 enum guard_state { GUARD_IDLE, GUARD_STANDING, GUARD_CHILD };
@@ -373,9 +374,9 @@ static bool do_nudge(struct guard *g, struct err *e)
 	return true;
 }
 
-static void read_fp(struct thread_registers *r)
+static void read_fp(struct thread_registers *r, size_t room)
 {
-	struct iovec io = { r->fp, sizeof(r->fp) };
+	struct iovec io = { r->fp, room };
 
 	if (ptrace(PTRACE_GETREGSET, r->tid, NT_X86_XSTATE, &io) == 0)
 		r->fp_len = io.iov_len;
@@ -385,8 +386,18 @@ static void read_fp(struct thread_registers *r)
 		r->fp_len = 0;
 }
 
+/* Page faults would be most of the time that this takes while threads stand. */
+static void touch_registers(const struct guard *g)
+{
+	size_t size = g->plan->register_room * g->shared->register_size;
+
+	if (size)
+		memset(g->shared->registers, 0, min_u64(size, TOUCH_MAX));
+}
+
 /* What our stop changed is told as the kernel had it. */
-static void keep_registers(const struct seized_thread *t, struct thread_registers *r)
+static void keep_registers(const struct guard_shared *shared,
+			   const struct seized_thread *t, struct thread_registers *r)
 {
 	if (!t || !t->has_regs)
 		return;
@@ -396,7 +407,7 @@ static void keep_registers(const struct seized_thread *t, struct thread_register
 		r->general.rax = (uint64_t)-EINTR;
 	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(r->blocked), &r->blocked) < 0)
 		r->blocked = 0;
-	read_fp(r);
+	read_fp(r, shared->register_size - sizeof(*r));
 }
 
 static bool do_keep(struct guard *g, struct err *e)
@@ -407,8 +418,8 @@ static bool do_keep(struct guard *g, struct err *e)
 	if (g->state != GUARD_STANDING)
 		return fail(e, ERR_PROCESS, "process %d does not stand", g->plan->pid);
 	for (size_t i = 0; i < n; i++)
-		keep_registers(seized_find(&g->seized, shared->threads[i].tid),
-			       &shared->registers[i]);
+		keep_registers(shared, seized_find(&g->seized, shared->threads[i].tid),
+			       guard_registers(shared, i));
 	return true;
 }
 
@@ -563,6 +574,7 @@ void guard_main(const struct guardian_plan *plan, struct guard_shared *shared, i
 	g.spots = plan->spots;
 	g.via = plan->via;
 	harden(&g, tool);
+	touch_registers(&g);
 	while (wait_command(&g, &command)) {
 		bool end = command == GUARD_END;
 

@@ -27,10 +27,19 @@ struct guard_shared {
 	pid_t child;
 	struct injected fork; /* its child is 0 again once that is reaped */
 	bool is_forking;      /* a child may be there that nobody knows of */
-	struct thread_registers *registers; /* plan.register_room of them, by thread */
+	/* plan.register_room times struct thread_registers, register_size bytes each. */
+	uint8_t *registers;
+	size_t register_size;
 	size_t nthreads;
 	struct mem_thread threads[GUARD_THREADS];
 };
+
+/* Of thread number i. */
+static inline struct thread_registers *guard_registers(const struct guard_shared *s,
+						       size_t i)
+{
+	return (struct thread_registers *)(void *)(s->registers + i * s->register_size);
+}
 
 /* The process. Does not return. `tool` is its end of the socket. */
 _Noreturn void guard_main(const struct guardian_plan *plan, struct guard_shared *shared,

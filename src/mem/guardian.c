@@ -22,7 +22,8 @@ struct guardian {
 
 static size_t registers_size(const struct guardian_plan *plan)
 {
-	return plan->register_room * sizeof(struct thread_registers);
+	return plan->register_room *
+	       align_up(sizeof(struct thread_registers) + xstate_size(), 64);
 }
 
 static void *map_shared(size_t size)
@@ -47,6 +48,7 @@ static struct guard_shared *shared_new(const struct guardian_plan *plan)
 	if (!shared || plan->register_room == 0)
 		return shared;
 	shared->registers = map_shared(registers_size(plan));
+	shared->register_size = registers_size(plan) / plan->register_room;
 	if (shared->registers)
 		return shared;
 	shared_free(shared, plan);
@@ -128,11 +130,12 @@ bool guardian_keep(struct guardian *g, struct err *e)
 const struct thread_registers *guardian_registers(const struct guardian *g, size_t i)
 {
 	const struct guard_shared *shared = g->shared;
+	const struct thread_registers *r;
 
-	if (i >= g->plan.register_room || i >= shared->nthreads ||
-	    shared->registers[i].tid != shared->threads[i].tid)
+	if (i >= g->plan.register_room || i >= shared->nthreads)
 		return NULL;
-	return &shared->registers[i];
+	r = guard_registers(shared, i);
+	return r->tid == shared->threads[i].tid ? r : NULL;
 }
 
 void guardian_let_go(struct guardian *g)

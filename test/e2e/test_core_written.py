@@ -188,12 +188,9 @@ def test_notes_are_well_formed_and_in_the_kernels_order(stopped):
 
 def test_threads_have_their_names(stopped):
     """In a note that ARCHITECTURE.md tells of: a core has no place for them."""
-    names = next(n[2] for n in stopped.core.notes if n[:2] == ("HEAPSIFT", 0x48530001))
-    told = {}
-    for at in range(0, len(names), 20):
-        tid, name = struct.unpack_from("<I16s", names, at)
-        told[name.rstrip(b"\0").decode()] = tid
-    assert told == stopped.threads
+    notes = [n[2] for n in stopped.core.notes if n[:2] == ("HEAPSIFT", 0x48530001)]
+    pairs = [struct.unpack("<I16s", note) for note in notes]
+    assert {name.rstrip(b"\0").decode(): tid for tid, name in pairs} == stopped.threads
 
 
 @pytest.mark.parametrize("mode", ["fork", "freeze", "nostop"])
@@ -267,6 +264,39 @@ def test_a_full_disk_leaves_nothing(heapsift, start, tmp_path):
     assert target.line() == "lives"
 
 
+def test_an_interrupt_leaves_nothing(start):
+    """While it waits for a reader of the stream, with a fork of the target to be read."""
+    target = start("/bin/cat", ready=False)
+    children = f"/proc/{target.pid}/task/{target.pid}/children"
+    run = subprocess.Popen([HEAPSIFT, "core", str(target.pid), "-o", "-"],
+                           stdout=subprocess.PIPE)
+    os.read(run.stdout.fileno(), 1)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(10) == -signal.SIGINT
+    end = time.monotonic() + 10
+    while os.path.getsize(children) or open(children).read():
+        assert time.monotonic() < end, "its fork is still there"
+    target.tell("lives")
+    assert target.line() == "lives"
+
+
+def test_what_cannot_be_stopped_is_read_as_it_stands(start, tmp_path):
+    """By another tracer: where its threads stand is known, but not their registers."""
+    target = start("/bin/cat", ready=False)
+    tracer = subprocess.Popen(["gdb", "-nx", "-q", "-p", str(target.pid)],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    tracer.stdin.write(b"python open('%s', 'w')\n" % bytes(tmp_path / "attached"))
+    tracer.stdin.flush()
+    end = time.monotonic() + 30
+    while not (tmp_path / "attached").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert "traced by process" in write_core(target.pid, tmp_path / "ours")
+    tracer.communicate(b"kill\nquit\n")
+    assert "read" in gdb("/bin/cat", tmp_path / "ours", "-ex", "bt")
+
+
 def test_words_are_checked_before_the_process_is(heapsift, tmp_path):
     there = tmp_path / "there"
     there.touch()
@@ -282,7 +312,7 @@ def test_heapsift_reads_it_as_the_live_process(heapsift, start, tmp_path):
     wait_stopped(target.pid)
     path = tmp_path / "python.core"
     write_core(target.pid, path)
-    for command in ("top", "objects", "blocks"):
+    for command in ("top", "objects", "blocks", "tree"):
         args = ["--json"] + (["-n", "2000"] if command != "top" else [])
         assert heapsift(command, path, *args).rows() == \
             heapsift(command, target.pid, *args).rows()

@@ -7,7 +7,7 @@
  *			PRFPREG X86_XSTATE
  *	each other	PRSTATUS PRFPREG X86_XSTATE
  *
- * and then our own. Debuggers take the first thread for the one that the core is about: the
+ * with one of our own behind each thread's, and one at the end. Debuggers take the first thread for the one that the core is about: the
  * main one here, as no signal ended it. PRFPREG is the first half of the XSTATE, which has
  * the kernel's own words in the bytes that FXSAVE leaves to software.
  */
@@ -232,19 +232,20 @@ static void add_fp(const struct thread_registers *r, struct buf *out)
 
 /* ---- ours ---- */
 
-static void add_own(const struct mem *m, struct buf *out)
+static void add_name_of(const struct mem_thread *t, struct buf *out)
 {
-	struct core_note_thread *threads = xcalloc(m->nthreads, sizeof(*threads));
+	struct core_note_thread note = { .tid = (uint32_t)t->tid };
+
+	static_assert(sizeof(note.name) == sizeof(t->name), "both are comm");
+	memcpy(note.name, t->name, sizeof(note.name));
+	note_add_struct(out, CORE_NOTE_OWNER, CORE_NOTE_THREAD, &note);
+}
+
+static void add_time(struct buf *out)
+{
 	uint64_t now = (uint64_t)time(NULL);
 
-	for (size_t i = 0; i < m->nthreads; i++) {
-		threads[i].tid = (uint32_t)m->threads[i].tid;
-		memcpy(threads[i].name, m->threads[i].name, sizeof(threads[i].name));
-	}
-	note_add(out, CORE_NOTE_OWNER, CORE_NOTE_THREADS,
-		 (struct str){ (const char *)threads, m->nthreads * sizeof(*threads) });
 	note_add_struct(out, CORE_NOTE_OWNER, CORE_NOTE_TIME, &now);
-	free(threads);
 }
 
 static size_t main_thread(const struct mem *m, pid_t pid)
@@ -274,6 +275,7 @@ void core_notes_build(const struct mem *m, pid_t pid, struct buf *out)
 			add_files(m, out);
 		}
 		add_fp(r, out);
+		add_name_of(&m->threads[at], out);
 	}
-	add_own(m, out);
+	add_time(out);
 }
