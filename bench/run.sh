@@ -11,6 +11,8 @@ read -r load _ </proc/loadavg
 printf 'load %s on %s processors; figures hold on an idle machine\n\n' "$load" "$(nproc)"
 bench/pause.sh
 printf '\n'
+python3 bench/bench_core.py "$BUILD"
+printf '\n'
 python3 bench/bench_walk.py "$BUILD"
 printf '\n'
 peer_python=/usr/bin/python3 # apt's igraph is for the system's
