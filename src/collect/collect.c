@@ -368,6 +368,7 @@ static void look_at_core(struct collection *c)
 					    .entry = core_process(c->mem)->entry,
 					    .by_build_id = true };
 
+	core_name_files(c->mem);
 	if (o->evidence_only)
 		core_check(c->mem, c->model);
 	core_find(c->mem, c->model);

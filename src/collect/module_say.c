@@ -35,13 +35,17 @@ static void list_found(const struct module_set *set, struct buf *out)
 static void tell_module(const struct module *mod, struct model *m)
 {
 	struct buf evidence = { 0 };
+	bool is_known = mod->build_id[0] || mod->image;
 
-	buf_printf(&evidence, "%s%s; %s", mod->build_id[0] ? "build-id " : "no build-id",
-		   mod->build_id, mod->missing);
+	if (mod->build_id[0])
+		buf_printf(&evidence, "build-id %s; ", mod->build_id);
+	buf_str(&evidence, mod->missing);
 	model_evidence(m, "missing file", mod->path, evidence.s,
-		       "would give its code, read-only data and symbols: --sysroot DIR "
-		       "(by its path), --debug-dir DIR (by build-id or name), or "
-		       "DEBUGINFOD_URLS");
+		       is_known ? "would give its code, read-only data and symbols: "
+				  "--sysroot DIR (by its path), --debug-dir DIR (by "
+				  "build-id or name), or DEBUGINFOD_URLS"
+				: "no file can be known to be the one: have bit 4 of "
+				  "coredump_filter on (it is by default)");
 	buf_release(&evidence);
 }
 

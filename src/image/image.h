@@ -123,6 +123,9 @@ struct module_set {
  * `where`, outlive the set. */
 void module_set_build(const struct mem *m, const struct module_files *where,
 		      struct module_set *set);
+/* Of a core without NT_FILE: tells its regions which files they map, as far as the dynamic
+ * linker's records do. Before module_set_build. */
+void core_name_files(struct mem *core);
 /* Has a core read from the modules' files what it left out and nobody can have changed:
  * core_back. */
 void module_set_back(const struct module_set *set, struct mem *core);

@@ -78,6 +78,9 @@ static void core_close(struct mem *m)
 
 	for (size_t i = 0; i < c->nbackings; i++)
 		close(c->backings[i].fd);
+	for (size_t i = 0; i < c->npaths; i++)
+		free(c->paths[i]);
+	free(c->paths);
 	free(c->backings);
 	free(c->files);
 	free(c->file_note);
@@ -273,4 +276,18 @@ bool mem_open_core(int fd, const char *name, struct mem **out, struct err *e)
 const struct core_process *core_process(const struct mem *m)
 {
 	return &((const struct core *)m)->process;
+}
+
+void core_set_file(struct mem *m, size_t region, const char *path, uint64_t offset)
+{
+	struct core *c = (struct core *)m;
+	struct mem_region *r = &m->regions[region];
+
+	if (c->npaths == 0 || strcmp(c->paths[c->npaths - 1], path) != 0) {
+		c->paths = xrealloc(c->paths, c->npaths + 1, sizeof(*c->paths));
+		c->paths[c->npaths++] = xstrdup(path);
+	}
+	r->name = c->paths[c->npaths - 1];
+	r->offset = offset;
+	r->flags |= REGION_HAS_FILE;
 }

@@ -67,6 +67,8 @@ struct core {
 	uint8_t *file_note;            /* NT_FILE: names point into it */
 	struct core_backing *backings; /* by start */
 	size_t nbackings;
+	char **paths; /* of core_set_file */
+	size_t npaths;
 	size_t room_threads;
 	struct core_process process;
 	struct core_aux aux;

@@ -209,6 +209,9 @@ void core_check(const struct mem *m, struct model *model);
 /* What is missing in it or contradicts itself, as findings. */
 void core_find(const struct mem *m, struct model *model);
 
+/* Of a core that does not tell: its region maps the file `path`, from `offset` on. */
+void core_set_file(struct mem *m, size_t region, const char *path, uint64_t offset);
+
 /* Of a core: the bytes at [start, end) that were not dumped are those of `fd` from `offset`
  * on, which its caller knows to be unchanged. Takes no ownership of fd: it is duplicated. */
 void core_back(struct mem *m, taddr start, taddr end, int fd, uint64_t offset);

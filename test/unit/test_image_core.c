@@ -401,6 +401,38 @@ static void a_file_without_proof_is_not_used(void **state)
 	twin_close(&t);
 }
 
+/* As kernels before 3.7 made them. */
+static void forget_file_note(struct mem *core)
+{
+	((struct core_process *)(uintptr_t)core_process(core))->has_files = false;
+	for (size_t i = 0; i < core->nregions; i++) {
+		struct mem_region *r = &core->regions[i];
+
+		if (r->name[0] != '/')
+			continue;
+		r->name = "";
+		r->offset = 0;
+		r->flags &= (uint8_t)~REGION_HAS_FILE;
+	}
+}
+
+static void without_names_the_linker_tells(void **state)
+{
+	struct twin t;
+
+	(void)state;
+	if (!twin_open(&t, 0x33, false))
+		return;
+	module_set_release(&t.set);
+	forget_file_note(t.core);
+	core_name_files(t.core);
+	module_set_build(t.core, &t.where, &t.set);
+	module_set_back(&t.set, t.core);
+	dl_iterate_phdr(check_loaded, &(struct world){ t.core, t.set });
+	assert_int_equal(check_pages(&t), 0);
+	twin_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +440,7 @@ int main(void)
 		cmocka_unit_test(without_files_memory_tells),
 		cmocka_unit_test(memory_tells_what_the_file_tells),
 		cmocka_unit_test(debug_files_are_where_one_says),
+		cmocka_unit_test(without_names_the_linker_tells),
 		cmocka_unit_test(a_file_without_proof_is_not_used),
 	};
 
