@@ -5,10 +5,11 @@
  * A readable piece is one row for each 16 bytes, a hole is one row however long.
  */
 #include "cmd/cmd.h"
+#include "cmd/hexdump_int.h"
 
 #include <stdlib.h>
 
-enum { LINE = 16, LEN_DEFAULT = 256, LEN_MOST = 64 << 20 };
+enum { LEN_DEFAULT = 256, LEN_MOST = 64 << 20 };
 
 struct hexdump_args {
 	const char *target;
@@ -31,7 +32,7 @@ struct line {
 	taddr at;
 	uint64_t size;
 	bool is_hole;
-	uint8_t bytes[LINE];
+	uint8_t bytes[HEX_LINE];
 };
 
 static void piece_add(struct dump *d, taddr start, taddr end, bool is_hole)
@@ -65,7 +66,8 @@ static void dump_build(const struct model *m, taddr at, uint64_t len, struct dum
 		struct piece *p = &d->pieces[i];
 
 		p->first_row = d->nrows;
-		d->nrows += p->is_hole ? 1 : (p->end - p->start + LINE - 1) / LINE;
+		d->nrows +=
+			p->is_hole ? 1 : (p->end - p->start + HEX_LINE - 1) / HEX_LINE;
 	}
 }
 
@@ -83,19 +85,20 @@ static struct line line_at(const struct dump *d, size_t row)
 	}
 
 	const struct piece *p = &d->pieces[low];
-	struct line l = { p->start + (row - p->first_row) * LINE, 0, p->is_hole, { 0 } };
+	struct line l = {
+		p->start + (row - p->first_row) * HEX_LINE, 0, p->is_hole, { 0 }
+	};
 
-	l.size = p->is_hole ? p->end - p->start : min_u64(LINE, p->end - l.at);
+	l.size = p->is_hole ? p->end - p->start : min_u64(HEX_LINE, p->end - l.at);
 	if (!p->is_hole && !d->bytes->read(d->bytes->context, l.at, l.bytes, l.size))
 		l.is_hole = true;
 	return l;
 }
 
-static void ascii_add(const struct line *l, struct buf *out)
+static void ascii_add(struct buf *out, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < l->size; i++)
-		buf_char(out, l->bytes[i] >= ' ' && l->bytes[i] <= '~' ? (char)l->bytes[i]
-								       : '.');
+	for (size_t i = 0; i < n; i++)
+		buf_char(out, bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.');
 }
 
 static struct cell get_addr(const void *source, size_t row, struct buf *scratch)
@@ -131,7 +134,7 @@ static struct cell get_ascii(const void *source, size_t row, struct buf *scratch
 
 	if (l.is_hole)
 		return cell_absent();
-	ascii_add(&l, scratch);
+	ascii_add(scratch, l.bytes, l.size);
 	return cell_text(buf_view(scratch));
 }
 
@@ -143,21 +146,25 @@ static const struct column hexdump_columns[] = {
 	{ "ascii", COLUMN_TEXT, 0, get_ascii, "a dot for what is not printable" },
 };
 
-/* "555555560000  00 01 …  08 09 …  ........" */
-static void line_write(const struct line *l, struct buf *text, struct sink *out)
+void hex_line_add(struct buf *text, taddr at, const uint8_t *bytes, size_t n)
 {
-	buf_clear(text);
-	buf_printf(text, "%012llx  ", (unsigned long long)l->at);
-	for (size_t i = 0; i < LINE; i++) {
-		if (i < l->size)
-			buf_printf(text, "%02x ", l->bytes[i]);
+	buf_printf(text, "%012lx  ", at);
+	for (size_t i = 0; i < HEX_LINE; i++) {
+		if (i < n)
+			buf_printf(text, "%02x ", bytes[i]);
 		else
 			buf_str(text, "   ");
 		if (i % 8 == 7)
 			buf_char(text, ' ');
 	}
-	ascii_add(l, text);
+	ascii_add(text, bytes, n);
 	buf_char(text, '\n');
+}
+
+static void line_write(const struct line *l, struct buf *text, struct sink *out)
+{
+	buf_clear(text);
+	hex_line_add(text, l->at, l->bytes, l->size);
 	sink_add(out, text->s, text->n);
 }
 
@@ -180,8 +187,8 @@ static void dump_write(const struct table *t, struct sink *out)
 	for (size_t row = 0; row < t->nrows; row++) {
 		struct line l = line_at(t->source, row);
 		bool same = row > 0 && row + 1 < t->nrows && !l.is_hole &&
-			    !last.is_hole && l.size == LINE &&
-			    memcmp(l.bytes, last.bytes, LINE) == 0;
+			    !last.is_hole && l.size == HEX_LINE &&
+			    memcmp(l.bytes, last.bytes, HEX_LINE) == 0;
 
 		if (same && !starred)
 			sink_str(out, "*\n");

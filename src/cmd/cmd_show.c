@@ -567,13 +567,25 @@ static const struct opt show_args[] = {
 		    "of it, or anywhere in it or in a part of it"),
 };
 
+static bool show_check(const void *args, struct err *e)
+{
+	const struct show_args *a = args;
+
+	return a->addr < UINT64_MAX - 2 * PAGE_SIZE_4K ||
+	       fail(e, ERR_USAGE, "show: ADDR is not in user space");
+}
+
 static bool show_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct show_args *a = args;
-	const struct collect_options needs = { .edges = true,
-					       .values = true,
-					       .previews = true };
+	/* Of a running process: of a block around it, should it be one. */
+	const struct collect_options needs = {
+		.edges = true,
+		.values = true,
+		.previews = true,
+		.bytes = { align_down(a->addr, PAGE_SIZE_4K), 2 * PAGE_SIZE_4K }
+	};
 	struct show s = { .nodes = { .node_of = show_node_of },
 			  .asked = a->addr,
 			  .target = a->target,
@@ -585,6 +597,8 @@ static bool show_run(struct context *cx, const void *args, struct sink *out,
 	if (s.node == NO_NODE)
 		return true;
 	s.nodes.m = cx->model;
+	if (!show_bytes_read(&s, e))
+		return false;
 	for (int i = 0; i < SHOW_LINKS; i++)
 		s.links[i].nodes.node_of = link_node_of;
 	show_build(&s);
@@ -606,7 +620,9 @@ const struct command cmd_show = {
 	.text = "Shows the node at ADDR: its type and value, what it retains, its "
 		"attributes and elements, its parts (memory that is its own but lies "
 		"elsewhere, such as the items of a list), what refers to it, and the "
-		"block it lies in. An address inside a part answers for the owner. "
+		"block it lies in. Of a block that is no object its text or its first "
+		"bytes are shown, if they can be had: of a process, a core, a snapshot "
+		"with memory. An address inside a part answers for the owner. "
 		"References that nothing in the graph accounts for are held by code in "
 		"C, "
 		"or by what heapsift does not know. If the address is nobody's, the "
@@ -622,5 +638,6 @@ const struct command cmd_show = {
 	.ncolumns = countof(show_columns),
 	.limit = SHOWN,
 	.limit_help = "show at most N of each list; 0 shows all",
+	.check = show_check,
 	.run = show_run,
 };

@@ -49,6 +49,14 @@ struct place {
 	uint32_t region; /* of m->regions */
 };
 
+/* The first bytes of a block that is no object, as far as they can be had. */
+struct block_bytes {
+	taddr at;
+	uint64_t size; /* of the block */
+	uint8_t bytes[1024];
+	size_t n; /* how many of them there are */
+};
+
 struct show {
 	struct node_source nodes;
 	uint32_t node;
@@ -63,8 +71,18 @@ struct show {
 	size_t nparts, nroots;
 	uint64_t unexplained;
 	struct place place;
+	struct block_bytes bytes;
 };
 
 void show_write(const struct table *t, struct sink *out);
+
+/* ---- the bytes of a block, where they can be had (show_bytes.c) ---- */
+
+/* False: the file is damaged there. */
+must_check bool show_bytes_read(struct show *s, struct err *e);
+/* The text it holds, as its value. False: none. */
+bool show_text_write(const struct show *s, struct sink *out);
+/* The first bytes, if it holds no text. */
+void show_bytes_write(const struct show *s, struct sink *out);
 
 #endif

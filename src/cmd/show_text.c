@@ -58,6 +58,8 @@ static void value_write(const struct show *s, struct sink *out)
 {
 	struct buf value = { 0 }, shown = { 0 };
 
+	if (show_text_write(s, out))
+		return;
 	node_value(s->nodes.m, s->node, &value);
 	if (value.n) {
 		utf8_escape_code(&shown, buf_view(&value));
@@ -227,6 +229,7 @@ void show_write(const struct table *t, struct sink *out)
 	refcount_write(s, out);
 	roots_write(s, out);
 	place_write(s, out);
+	show_bytes_write(s, out);
 	lists_write(s, out);
 	if (m->edge_first.n > 0 && s->nroots == 0) {
 		sink_str(out, "\nheapsift why ");

@@ -289,6 +289,7 @@ static void narrow_rows(struct model *m, const struct selection *s)
 	struct model_memory old = m->memory;
 
 	m->memory = (struct model_memory){ 0 };
+	assert(s->ranges || s->n == 0);
 	for (size_t i = 0; i < old.n; i++) {
 		size_t r = search_structs(s->ranges, s->n, end, old.start[i]);
 

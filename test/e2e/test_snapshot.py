@@ -304,3 +304,25 @@ def test_damaged_memory_is_told_when_it_is_read(heapsift, target, full, tmp_path
         said = heapsift(*command, code=4).err
         assert f"cannot read '{broken}': section 'memory.bytes' is damaged" in said
     assert not copy.exists()
+
+
+def test_show_tells_more_of_a_block_than_its_preview(heapsift, target, full, tmp_path):
+    """Of a text all that fits, of other bytes some lines; what is cut is said."""
+    block, other = (int(words[0], 16) for words in told(target, "block"))
+    text = memory_of(target.pid, block, 400).split(b"\0")[0].decode()
+    assert len(text) > 50
+    bare = tmp_path / "bare"
+    heapsift("dump", target.pid, "-o", bare)
+    for of in (target.pid, full):
+        shown = heapsift("show", of, hex(block)).out
+        assert f'  value       "{text}"\n' in shown and "Bytes:" not in shown
+        narrow = heapsift("show", of, hex(block), env={**os.environ, "COLUMNS": "40"}).out
+        assert all(len(line) <= 40 for line in narrow.splitlines()[1:5])
+        shown = heapsift("show", of, hex(other)).out
+        assert "\nBytes: 128 of 2,984; heapsift hexdump shows more\n" in shown
+        lines = [line[14:62].replace(" ", "") for line in shown.splitlines()
+                 if re.match(r"[0-9a-f]{12}  ", line)]
+        assert bytes.fromhex("".join(lines)) == memory_of(target.pid, other, 128)
+    shown = heapsift("show", bare, hex(block)).out
+    assert f'  value       "{text[:16]}..."\n' in shown
+    assert "Bytes:" not in heapsift("show", bare, hex(other)).out
