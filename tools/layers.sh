@@ -93,6 +93,8 @@ symbols() {
 	done < <(nm -A -u "${list[@]}" | sed -E 's|^.*\.dir/src/(.*)\.o: *U ([^@]*).*|\1 \2|' |
 		awk 'NR == FNR { named[$1]; next } $2 in named' <(named_symbols) -)
 	while read -r file symbol section; do
+		# What a signal handler is to find (its top says so).
+		[ "$file $symbol" != "base/ending.c ending" ] || continue
 		[ "$(folder_of "$file")" = tag ] ||
 			breach "src/$file has the mutable global '$symbol' ($section)"
 	done < <(objdump -t "${list[@]}" | awk '

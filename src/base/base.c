@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "base/ending.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,9 @@ void autoclose_fd(int *fd)
 
 static void die_of_memory(size_t count, size_t size)
 {
-	fprintf(stderr, "heapsift: out of memory (asked for %zu x %zu bytes)\n", count,
-		size);
-	_exit(70);
+	size_t bytes;
+
+	ending_of_memory(__builtin_mul_overflow(count, size, &bytes) ? SIZE_MAX : bytes);
 }
 
 void *xcalloc(size_t count, size_t size)

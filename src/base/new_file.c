@@ -9,8 +9,11 @@
  */
 #include "base/new_file.h"
 
+#include "base/ending.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -83,10 +86,17 @@ static void name_temporary(struct new_file *out)
 
 static bool open_named(struct new_file *out)
 {
+	sigset_t all, before;
+
 	name_temporary(out);
-	out->fd = mkostemp(out->temp.s, O_CLOEXEC); /* O_EXCL, 0600 */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* no end without its removal */
+	out->fd = mkostemp(out->temp.s, O_CLOEXEC);  /* O_EXCL, 0600 */
 	if (out->fd < 0)
 		buf_clear(&out->temp);
+	else
+		ending_remove(out->temp.s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return out->fd >= 0;
 }
 
@@ -213,12 +223,21 @@ static bool place_new(struct new_file *out)
 
 static bool place_over(struct new_file *out)
 {
-	if (out->is_unnamed && !name_unnamed(out))
-		return false;
-	if (rename(out->temp.s, out->o->path) < 0)
-		return false;
-	buf_clear(&out->temp);
-	return true;
+	sigset_t all, before;
+	bool placed;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* as in open_named */
+	placed = (!out->is_unnamed || name_unnamed(out)) &&
+		 rename(out->temp.s, out->o->path) == 0;
+	if (placed) {
+		ending_remove(NULL);
+		buf_clear(&out->temp);
+	} else if (out->temp.n) {
+		ending_remove(out->temp.s);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return placed;
 }
 
 /* So that the name too is there after a power cut; where it cannot be had, so be it. */
@@ -251,6 +270,7 @@ void new_file_close(struct new_file *out)
 {
 	if (out->temp.n > 0)
 		(void)unlink(out->temp.s);
+	ending_remove(NULL);
 	if (out->o->path && out->fd >= 0)
 		close(out->fd);
 	buf_release(&out->temp);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/progress.h"
 
+#include "base/ending.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ void progress_step(struct progress *p, uint64_t done, uint64_t total)
 		return;
 	p->shown = now;
 	p->visible = true;
+	ending_wipe(true);
 	if (total)
 		fprintf(stderr, "\r%s: %u %%\033[K", p->what,
 			(unsigned)((double)done / (double)total * 100));
@@ -54,4 +56,5 @@ void progress_end(struct progress *p)
 		return;
 	fputs("\r\033[K", stderr);
 	p->visible = false;
+	ending_wipe(false);
 }

@@ -86,6 +86,9 @@ must_check bool context_open(struct context *cx, const char *target,
 /* The same without the derived columns. */
 must_check bool context_collect(struct context *cx, const char *target,
 				const struct collect_options *needs, struct err *e);
+/* Of this process: memory and time, by the options and what the machine can spare. What
+ * opens a target by another way calls it before. */
+void context_limit(const struct context *cx, const char *target);
 void context_release(struct context *cx);
 
 /* Where -o says to write to: "-" is standard output. */
@@ -105,7 +108,7 @@ void context_report(struct context *cx, struct report *r, struct sink *out);
 const struct command *command_find(const struct command *const *commands,
 				   const char *name);
 /* The option groups that a command takes, its own first; how many. */
-enum { COMMAND_GROUPS_MAX = 6 };
+enum { COMMAND_GROUPS_MAX = 7 };
 size_t command_opt_groups(const struct command *c, void *own, struct shared_args *shared,
 			  struct opt_group groups[COMMAND_GROUPS_MAX]);
 /* "TARGET ADDR [LEN]" */

@@ -69,7 +69,10 @@ static bool core_run(struct context *cx, const void *args, struct sink *out,
 		.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX),
 		.progress = &progress,
 	};
-	bool ok = collect_core(a->target, &o, &to, &cx->model, e);
+	bool ok;
+
+	context_limit(cx, a->target);
+	ok = collect_core(a->target, &o, &to, &cx->model, e);
 
 	progress_end(&progress);
 	if (ok && to.path)

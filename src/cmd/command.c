@@ -7,8 +7,10 @@
 #include "cmd/cmd.h"
 
 #include "analysis/analysis.h"
+#include "base/ending.h"
 #include "base/log.h"
 #include "cmd/help_int.h"
+#include "mem/mem.h"
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +54,15 @@ static const struct opt live_opts[] = {
 		 "an error (600)"),
 };
 
+static const struct opt limit_opts[] = {
+	OPT_SIZE(0, "mem-limit", struct shared_args, mem_limit, "SIZE",
+		 "how much memory heapsift itself may use, say 2G; else what can be "
+		 "spared, "
+		 "by the machine and its cgroup"),
+	OPT_UINT(0, "time-limit", struct shared_args, time_limit, "SECONDS",
+		 "how long it may take; then it ends, and the answer is an error"),
+};
+
 static const struct opt core_opts[] = {
 	OPT_STRING(0, "exe", struct shared_args, exe, "FILE", OFFER_FILE,
 		   "the program that a core is of, when it is not where it was"),
@@ -89,6 +100,9 @@ size_t command_opt_groups(const struct command *c, void *own, struct shared_args
 	if (c->flags & COMMAND_LIVE)
 		groups[n++] = (struct opt_group){ "Running processes", live_opts,
 						  countof(live_opts), shared };
+	if (c->flags & COMMAND_LIVE)
+		groups[n++] = (struct opt_group){ "Limits", limit_opts,
+						  countof(limit_opts), shared };
 	if (c->flags & COMMAND_CORES)
 		groups[n++] = (struct opt_group){ "Core files", core_opts,
 						  countof(core_opts), shared };
@@ -104,6 +118,20 @@ void command_synopsis(const struct command *c, struct buf *out)
 
 /* ---- context ---- */
 
+void context_limit(const struct context *cx, const char *target)
+{
+	uint64_t said = cx->shared.mem_limit;
+	bool is_process = target[strspn(target, "0123456789")] == 0;
+	const struct ending_limits limits = {
+		.memory = said ? said : mem_headroom(),
+		.memory_is_said = said != 0,
+		.seconds = cx->shared.time_limit,
+		.kind = is_process ? ERR_PROCESS : ERR_FILE,
+	};
+
+	ending_limit(&limits);
+}
+
 bool context_collect(struct context *cx, const char *target,
 		     const struct collect_options *needs, struct err *e)
 {
@@ -113,6 +141,7 @@ bool context_collect(struct context *cx, const char *target,
 
 	if (cx->model)
 		return true;
+	context_limit(cx, target);
 	o.mode = (enum snapshot_mode)cx->shared.mode;
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.exe = cx->shared.exe;
@@ -384,6 +413,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv)
 
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the widths of characters */
 	signal(SIGPIPE, SIG_IGN);       /* a reader that left is an error of write */
+	ending_prepare();
 	cx.command = command_find(commands, word);
 	if (!cx.command && is_target(word)) {
 		cx.command = command_find(commands, COMMAND_OF_TARGET);

@@ -7,10 +7,12 @@
  */
 #include "mem/cgroup_int.h"
 
+#include "mem/mem.h"
 #include "mem/proc_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATH_CAP = 1024 };
 
@@ -176,6 +178,11 @@ static uint64_t machine_headroom(void)
 		kib = stat_number(&text, "MemAvailable");
 	buf_release(&text);
 	return kib ? kib * 1024 : UINT64_MAX;
+}
+
+uint64_t mem_headroom(void)
+{
+	return cgroup_headroom(getpid());
 }
 
 uint64_t cgroup_headroom(pid_t pid)

@@ -122,6 +122,17 @@ static void write_oom_adj(const char *who, const char *value)
 	close(fd);
 }
 
+/* That of our tool's memory is not ours. */
+static void lift_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_DATA, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_DATA, &r);
+	}
+}
+
 static void harden(struct guard *g, int tool)
 {
 	struct sigaction plain = { .sa_handler = SIG_DFL };
@@ -138,7 +149,9 @@ static void harden(struct guard *g, int tool)
 	if (chdir("/") < 0)
 		errno = 0;
 	close_others(tool);
+	write_oom_adj("self", "0"); /* the tool's is raised; lower than 0 takes a right */
 	write_oom_adj("self", "-1000");
+	lift_limit();
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

@@ -232,6 +232,10 @@ must_check bool mem_write_core(struct mem *m, pid_t pid,
 			       const struct new_file_options *to, struct core_writing *w,
 			       struct err *e);
 
+/* Bytes of memory that this process may still have, by the machine and its cgroups;
+ * UINT64_MAX: not known. */
+uint64_t mem_headroom(void);
+
 /* ---- any source ---- */
 
 /* Copy [at, at + len) into dst. False means a hole; dst then holds nothing of meaning. */

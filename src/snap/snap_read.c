@@ -12,6 +12,7 @@
  * so one that shrinks meanwhile is an error and not a SIGBUS.
  */
 #include "base/cursor.h"
+#include "base/ending.h"
 #include "base/pool.h"
 #include "snap/snap_int.h"
 
@@ -350,8 +351,9 @@ static uint64_t row_bytes(const struct model_table_def *t)
 static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABLES],
 			 struct err *e)
 {
-	uint64_t have =
+	uint64_t machine =
 		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t have = min_u64(machine, ending_memory());
 	uint64_t need = special_slot(r, STRING_BYTES)->claim.values.rows;
 
 	/* No sum wraps: what is added is at most 2^32 rows, or 2^60 four-byte edges. */
@@ -359,8 +361,9 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		need += rows[i] * row_bytes(&model_tables[i]);
 	return need <= have ||
-	       fail(e, ERR_FILE, "it needs %lu MiB of memory; this machine has %lu",
-		    need >> 20, have >> 20);
+	       fail(e, ERR_FILE, "it needs %lu MiB of memory; %s %lu (see --mem-limit)",
+		    need >> 20, have < machine ? "the limit is" : "this machine has",
+		    have >> 20);
 }
 
 static bool make_room(struct reader *r, struct err *e)

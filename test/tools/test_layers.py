@@ -47,6 +47,8 @@ BREACHES = {
     "global": ("src/heap/g.c", "int counter(void);\nint counter(void) "
                "{ static int n; return n++; }\n", "mutable global 'n."),
     "data": ("src/heap/d.c", "extern int level;\nint level = 3;\n", "mutable global 'level'"),
+    "more than one": ("src/base/ending.c", "extern int ending, more;\nint ending = 3, more = 4;\n",
+                      "ending.c has the mutable global 'more'"),
     "tag": ("src/tag/t.c", '#include "base/base.h"\n', "tag/ includes nothing of src/"),
     "long file": ("src/heap/long.c", "int f(void);\n" * 701, "more than 700 lines"),
 }

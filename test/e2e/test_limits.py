@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""heapsift ends by a limit or by a signal: with the right word and code, and nothing is left
+behind: no child of the target, no guardian, no file."""
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import HEAPSIFT, die_with_parent, not_run
+
+NO_TMPFILE = HEAPSIFT.parent / "driver" / "no_tmpfile"
+TARGET = """
+x = [str(i) * 5 for i in range(400_000)]
+print('ready', flush=True)
+n = 0
+while input() != 'end':
+    n += 1
+    print(n, flush=True)
+"""
+
+
+class Counter:
+    """A process that answers as long as it is unharmed."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(["/usr/bin/python3", "-c", TARGET], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        preexec_fn=die_with_parent)
+        self.process.stdout.readline()
+        self.pid, self.n = self.process.pid, 0
+
+    def is_unharmed(self):
+        self.n += 1
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline() == f"{self.n}\n"
+
+    def is_alone(self, seconds=10):
+        """No child of it, and no guardian, some time after."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            if not children and "TracerPid:\t0" in status:
+                return True
+            time.sleep(0.02)
+        return False
+
+
+@pytest.fixture(scope="module")
+def target():
+    counter = Counter()
+    yield counter
+    counter.process.kill()
+    counter.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def core(target, tmp_path_factory):
+    path = tmp_path_factory.mktemp("limits") / "core"
+    subprocess.run([HEAPSIFT, "core", str(target.pid), "-o", path], check=True,
+                   capture_output=True)
+    return path
+
+
+def start(*args, **popen):
+    return subprocess.Popen([*map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            **popen)
+
+
+def test_memory_for_a_process(heapsift, target):
+    shown = heapsift("top", target.pid, "--mem-limit", "30M", code=3)
+    assert "more than 30 MiB" in shown.err and "--mem-limit" in shown.err
+    assert shown.out == "" and shown.err.count("\n") == 1
+    assert target.is_alone() and target.is_unharmed()
+
+
+def test_memory_for_a_core(heapsift, core):
+    assert "more than 30 MiB" in heapsift("top", core, "--mem-limit", "30M", code=4).err
+    assert heapsift("top", core, "--mem-limit", "1G").out
+
+
+def test_memory_for_a_snapshot(heapsift, target, tmp_path):
+    """What it needs is known beforehand."""
+    heapsift("dump", target.pid, "-o", tmp_path / "a.hsift")
+    shown = heapsift("top", tmp_path / "a.hsift", "--mem-limit", "2M", code=4)
+    assert "it needs" in shown.err and "the limit is 2" in shown.err
+
+
+def test_time_for_a_process(target):
+    """Nobody takes what is written."""
+    run = start(HEAPSIFT, "dump", target.pid, "-o", "-", "--time-limit", 1)
+    assert run.wait(30) == 3
+    assert b"longer than 1 s" in run.stderr.read()
+    assert target.is_alone() and target.is_unharmed()
+
+
+def test_time_for_a_file():
+    run = start(HEAPSIFT, "top", "-", "--time-limit", 1, stdin=subprocess.PIPE)
+    assert run.wait(30) == 4
+    assert b"--time-limit" in run.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_while_a_pipe_is_read(number, tmp_path):
+    run = start(HEAPSIFT, "top", "-", stdin=subprocess.PIPE, env={"TMPDIR": str(tmp_path)})
+    run.stdin.write(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x04" + bytes(300_000))
+    run.stdin.flush()
+    time.sleep(0.2)
+    # Memory that runs out is to cost us, and not the target.
+    assert Path(f"/proc/{run.pid}/oom_score_adj").read_text() == "1000\n"
+    run.send_signal(number)
+    assert run.wait(10) == -number
+    assert run.stderr.read() == b"" and os.listdir(tmp_path) == []
+
+
+def test_signal_while_a_file_is_written(target, tmp_path):
+    """Also where files have names from the beginning."""
+    interrupted = 0
+    for _ in range(10):
+        run = start(NO_TMPFILE, HEAPSIFT, "dump", target.pid, "-o", tmp_path / "a.hsift")
+        while run.poll() is None and not os.listdir(tmp_path):
+            pass
+        run.send_signal(signal.SIGINT)
+        run.wait(30)
+        if run.returncode == 77:
+            not_run("a seccomp filter cannot be set")
+        if run.returncode == 0:
+            os.unlink(tmp_path / "a.hsift")
+            continue
+        assert run.returncode == -signal.SIGINT
+        assert os.listdir(tmp_path) == []
+        interrupted += 1
+        if interrupted == 3:
+            break
+    assert interrupted
+    assert target.is_alone() and target.is_unharmed()
+
+
+def test_signal_that_was_ignored(target):
+    """nohup"""
+    run = start("/usr/bin/nohup", HEAPSIFT, "top", "-", stdin=subprocess.PIPE)
+    time.sleep(0.3)
+    run.send_signal(signal.SIGHUP)
+    run.communicate(b"", timeout=10)
+    assert run.returncode == 4
