@@ -9,13 +9,17 @@
  *	values      bytes of the model's columns, before they become a snapshot
  *	core        an ELF core: headers, notes and memory
  *
- * usage: damage STEP [WAY]: every STEP-th byte; one pattern each, all of them with 1.
+ * usage: damage STEP [WAY]: every STEP-th byte, with one of four patterns in turn. With 1 each
+ * byte has all four, and the commands are dealt out among them.
  */
 #include "../fuzz/mend_snapshot.h"
 #include "damage_files.h"
 #include "damage_rows.h"
 
 #include <fcntl.h>
+#ifdef HEAPSIFT_SLOW_ASSERTS
+#include <sanitizer/common_interface_defs.h>
+#endif
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -66,10 +70,13 @@ static void tell_place(FILE *say, const struct place *p)
 
 static void run_rows(struct damage *d)
 {
+	size_t deal = d->step == 1 ? PATTERNS : 1;
+
 	for (size_t i = 0; command_rows[i] && d->ok; i++) {
 		const struct command *c = command_rows[i];
 
-		if (!row_takes_a_file(c))
+		if (!row_takes_a_file(c) ||
+		    (i + d->place->pattern + d->place->at) % deal != 0)
 			continue;
 		d->place->command = c->name;
 		alarm(HANG_SECONDS);
@@ -84,7 +91,6 @@ static void run_rows(struct damage *d)
 typedef void way_fn(struct damage *d, const struct damage_file *f, size_t at,
 		    unsigned pattern);
 
-/* All bytes with all patterns when STEP is 1, else one pattern at each place. */
 static void walk(struct damage *d, const struct damage_file *f, size_t n, way_fn *way)
 {
 	for (size_t at = 0; at < n && d->ok; at += d->step) {
@@ -200,8 +206,9 @@ static int run_child(struct place *place, size_t step, const char *only)
 		return 2;
 	setvbuf(d.run.say, NULL, _IOLBF, 0);
 	dup2(nothing, STDOUT_FILENO);
-#ifndef HEAPSIFT_SLOW_ASSERTS /* whose reports go there */
 	dup2(nothing, STDERR_FILENO);
+#ifdef HEAPSIFT_SLOW_ASSERTS
+	__sanitizer_set_report_fd((void *)(intptr_t)say);
 #endif
 	limit_memory();
 	snprintf(d.run.path, sizeof(d.run.path), "/proc/self/fd/%d", d.file);

@@ -33,14 +33,20 @@ static inline void damage_file_release(struct damage_file *f)
 
 /* ---- the snapshot ---- */
 
+/* Its file has memory, too; the model is left without, as its bytes are the file's. */
 static inline struct damage_file damage_snapshot(void)
 {
 	struct damage_file f = { .model = whole_model() };
+	size_t row = model_memory_add(f.model);
 	int fd = memfd_create("snapshot", MFD_CLOEXEC);
 	struct stat st;
 
 	f.addr = f.model->objects.addr[H_ORDER];
+	f.model->memory.start[row] = 0x555555560000;
+	f.model->memory.end[row] = 0x555555562000;
+	f.model->bytes.read = hand_read;
 	write_model(f.model, fd);
+	model_table_resize(f.model, &model_tables[TABLE_memory], 0);
 	if (fstat(fd, &st) < 0 || st.st_size > DAMAGE_FILE_MOST)
 		abort();
 	f.n = (size_t)st.st_size;

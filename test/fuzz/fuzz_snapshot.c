@@ -177,6 +177,8 @@ static void change(struct model *m, const uint8_t *c)
 	size_t width = t->columns[column].size, row = c[1] | (size_t)c[2] << 8;
 	uint8_t *values;
 
+	if (t == &model_tables[TABLE_memory])
+		return; /* the writer would look for its bytes */
 	if (c[3] >= 0xf0) {
 		model_table_resize(m, t, row % ROWS_MOST);
 	} else if (c[3] >= 0xe0 && m->strings.n) {
