@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cores that the kernel makes of a copy of this very process: what is read of them is what
- * was in memory, whatever the filter left out and the files gave back. */
+ * was in memory, whatever the filter left out and the files gave back. Not under ASan, whose
+ * shadow memory would be dumped, too. */
+/* ctest: not-asan */
 #include "../support/own_modules.h"
 #include <dirent.h>
 #include <dlfcn.h>
