@@ -170,7 +170,11 @@ const struct command cmd_dump = {
 	.text = "Keeps all that heapsift knows of the target at this moment in one file, "
 		"readable by its owner alone. An interrupted dump leaves no file. What "
 		"memory says can be secret: --no-values leaves it out, and shows keys "
-		"as their type.",
+		"as their type.\n\n"
+		"--memory goes the other way: it keeps bytes as they are, for hexdump "
+		"and show. They are read from the fork; with --mode freeze the process "
+		"stands until they are written. A snapshot that is dumped again keeps "
+		"what it has, or what --memory chooses of it.",
 	.example = "dump 1234 -o before.hsift --label 'before the load test'",
 	.example_text = "then: heapsift top before.hsift",
 	.flags = COMMAND_TARGET,

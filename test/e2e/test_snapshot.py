@@ -259,7 +259,9 @@ def test_chosen_addresses_are_kept_and_no_others(heapsift, target, tmp_path):
     assert MARK in shown(heapsift, path, block, 64)
     assert shown(heapsift, path, page - 16, 32)[:16] == b"?" * 16
     assert "not kept" in heapsift("hexdump", path, hex(page - 4096), code=1).out
-    heapsift("dump", path, "-o", again)
+    streamed = subprocess.run([HEAPSIFT, "dump", path, "-o", "-"], check=True,
+                              capture_output=True).stdout
+    again.write_bytes(streamed)
     assert shown(heapsift, again, page, 4096) == memory_of(target.pid, page, 4096)
 
 
@@ -326,3 +328,41 @@ def test_show_tells_more_of_a_block_than_its_preview(heapsift, target, full, tmp
     shown = heapsift("show", bare, hex(block)).out
     assert f'  value       "{text[:16]}..."\n' in shown
     assert "Bytes:" not in heapsift("show", bare, hex(other)).out
+
+
+def test_memory_of_a_core_is_kept(heapsift, target, tmp_path):
+    core, path = tmp_path / "core", tmp_path / "kept"
+    block = int(told(target, "block")[0][0], 16)
+    heapsift("core", target.pid, "-o", core)
+    heapsift("dump", core, "-o", path, "--memory", "heap,stacks,data")
+    kept = Snapshot(path).rows("memory")
+    for row in kept:
+        length = row["end"] - row["start"]
+        assert Snapshot(path).memory(row["start"], length) == \
+            memory_of(target.pid, row["start"], length)
+    assert any(row["start"] <= block < row["end"] for row in kept)
+    assert f'"{MARK.decode()}-native-' in heapsift("show", core, hex(block)).out
+
+
+RESERVED = """
+import ctypes, mmap
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
+m = mmap.mmap(-1, 8 << 30, PRIVATE)
+m[5 << 30:(5 << 30) + 4] = b"here"
+print(ctypes.addressof(ctypes.c_char.from_buffer(m)))
+print("ready", flush=True)
+input()
+"""
+
+
+def test_what_was_never_touched_takes_no_room(heapsift, start, tmp_path):
+    path = tmp_path / "reserved"
+    target = start(PYTHON, "-c", RESERVED)
+    at = int(target.truth[0])
+    heapsift("dump", target.pid, "-o", path, "--memory", f"{at:#x}-{at + (8 << 30):#x}")
+    assert path.stat().st_size < 4 << 20
+    rows = Snapshot(path).rows("memory")
+    assert sum(row["end"] - row["start"] for row in rows) == 8 << 30
+    assert sum(row["end"] - row["start"] for row in rows if not row["zeroes"]) <= 4 << 20
+    assert shown(heapsift, path, at + (5 << 30) - 16, 32) == bytes(16) + b"here" + bytes(12)
+    assert shown(heapsift, path, at + (7 << 30), 4096) == bytes(4096)

@@ -148,6 +148,25 @@ static void every_encoding_and_width_comes_back(void **state)
 		}
 }
 
+/* As many rows at once as it likes, and the rest. */
+static void planes_lie_by_significance(void **state)
+{
+	uint8_t plain[800], encoded[800], scratch[800];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t width = 1; width <= 8; width *= 2)
+		for (size_t rows = 0; rows <= 800 / width; rows += 1 + rows / 9) {
+			struct values v = { ENCODING_PLANES, width, rows };
+
+			values_encode(&v, plain, encoded, scratch);
+			for (size_t i = 0; i < rows * width; i++)
+				assert_int_equal(encoded[i % width * rows + i / width],
+						 plain[i]);
+		}
+}
+
 /* ---- damage ---- */
 
 static struct buf file_bytes(const char *path)
@@ -539,6 +558,7 @@ int main(void)
 		cmocka_unit_test(it_streams_into_a_pipe),
 		cmocka_unit_test(encodings_are_what_the_format_says),
 		cmocka_unit_test(every_encoding_and_width_comes_back),
+		cmocka_unit_test(planes_lie_by_significance),
 		cmocka_unit_test(every_cut_is_refused),
 		cmocka_unit_test(every_flipped_byte_is_refused),
 		cmocka_unit_test(mended_damage_is_harmless),
