@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -37,10 +38,9 @@ class Core:
         n, = struct.unpack_from("<H", content, 56)
         self.segments, self.notes = [], []
         for i in range(n):
-            kind, _, at, addr, _, filesz, memsz, align = struct.unpack_from(
+            kind, _, at, addr, _, filesz, memsz, _ = struct.unpack_from(
                 "<IIQQQQQQ", content, offset + 56 * i)
             if kind == PT_LOAD:
-                assert at % PAGE == addr % PAGE == 0 and align == PAGE
                 self.segments.append((addr, memsz, at, filesz))
             elif kind == PT_NOTE:
                 self.read_notes(content[at:at + filesz])
@@ -51,6 +51,16 @@ class Core:
             end = 12 + (owner + 3) // 4 * 4
             self.notes.append((text[12:12 + owner - 1].decode(), kind, text[end:end + size]))
             text = text[end + (size + 3) // 4 * 4:]
+
+    def fpregs(self):
+        """NT_PRFPREG of each thread, which gdb does not look at when there is XSTATE."""
+        tid, found = None, {}
+        for owner, kind, desc in self.notes:
+            if (owner, kind) == ("CORE", 1):
+                tid, = struct.unpack_from("<i", desc, 32)
+            elif (owner, kind) == ("CORE", 2):
+                found[tid] = desc[:28] + desc[32:416]  # without MXCSR_MASK, the processor's
+        return found
 
     def memory(self, addr, size):
         """None where nothing was dumped."""
@@ -92,10 +102,10 @@ def private_memory_of(pid):
             if prot[3] == "p" and end - start < SPARSE and "[v" not in line}
 
 
-def shared_resident(pid):
-    with open(f"/proc/{pid}/smaps") as f:
-        return int(re.search(r"/dev/zero \(deleted\).*?^Rss: +(\d+)", f.read(),
-                             re.M | re.S)[1]) * 1024
+def bytes_of_memfd(pid):
+    """How much memory it has, whoever touched it."""
+    fds = Path(f"/proc/{pid}/fd").iterdir()
+    return next(fd for fd in fds if "memfd:" in os.readlink(fd)).stat().st_blocks * 512
 
 
 def write_core(pid, path, *args):
@@ -114,14 +124,14 @@ def stopped(tmp_path_factory):
     wait_stopped(target.pid)
     truth = [line.split() for line in target.truth]
     told = write_core(target.pid, folder / "ours")
-    resident = shared_resident(target.pid)
+    memfd = bytes_of_memfd(target.pid)
     memory = private_memory_of(target.pid)  # gdb, which comes next, changes some
     subprocess.run(["gcore", "-o", folder / "gcore", str(target.pid)], check=True,
                    capture_output=True)
     yield SimpleNamespace(
         pid=target.pid, folder=folder, told=told, ours=folder / "ours",
         gcore=folder / f"gcore.{target.pid}", core=Core(folder / "ours"),
-        private=memory, shared_resident=resident,
+        private=memory, memfd=memfd,
         threads={w[1]: int(w[2]) for w in truth if w[0] == "thread"},
         memory={w[1]: (int(w[2], 16), int(w[3])) for w in truth if w[0] == "memory"})
     target.end()
@@ -156,11 +166,26 @@ def test_all_registers_are_those_of_gcore(stopped):
     command = ["-ex", "thread apply all info all-registers"]
     ours = by_thread(gdb(EXE, stopped.ours, *command))
     assert ours == by_thread(gdb(EXE, stopped.gcore, *command))
+    assert stopped.core.fpregs() == Core(stopped.gcore).fpregs()
     spins = ours[stopped.threads["spins"]]
     assert re.search(r"^r12 +0x1122334455667788", spins, re.M)
     if "ymm7" in spins:
         ymm7 = re.search(r"^ymm7 .*", spins, re.M)[0]
         assert "v2_int128 = {0x" + "f" * 32 in ymm7.lower() or "-1, -1" in ymm7
+
+
+def test_a_call_is_shown_as_it_was_interrupted(start, tmp_path):
+    """Of a process that runs: what we do to hide our stop from it is not in the core."""
+    (tmp_path / "mapped").write_bytes(b"m" * 2 * PAGE)
+    target = start(EXE, tmp_path / "mapped")
+    tids = {w[1]: int(w[2]) for w in map(str.split, target.truth) if w[0] == "thread"}
+    write_core(target.pid, tmp_path / "ours")
+    command = ["-ex", "thread apply all p {$rax, $orig_rax, $rip}"]
+    ours = by_thread(gdb(EXE, tmp_path / "ours", *command))
+    live = by_thread(gdb("-p", target.pid, *command))
+    for name in ("first", "waits", "reads", "polls", "handles"):
+        values = [re.sub(r"^\$\d+ = ", "", seen[tids[name]]) for seen in (ours, live)]
+        assert values[0] == values[1], name
 
 
 def test_the_main_thread_is_first_and_no_signal_is_told(stopped):
@@ -178,7 +203,8 @@ def test_notes_are_well_formed_and_in_the_kernels_order(stopped):
     thread = [("CORE", 1), ("CORE", 2), ("LINUX", 0x202)]
     process = [("CORE", 3), ("CORE", 0x53494749), ("CORE", 6), ("CORE", 0x46494c45)]
     kinds = [note[:2] for note in stopped.core.notes if note[0] != "HEAPSIFT"]
-    assert kinds == thread[:1] + process + thread[1:] + 4 * thread
+    assert kinds == thread[:1] + process + thread[1:] + 5 * thread
+    assert all(at % PAGE == 0 for _, _, at, _ in stopped.core.segments)
     with open(f"/proc/{stopped.pid}/auxv", "rb") as f:
         assert stopped.core.notes[3][2] == f.read()
     info = stopped.core.notes[1][2]
@@ -227,10 +253,10 @@ def test_what_nobody_touched_takes_no_room(stopped):
     stat = stopped.ours.stat()
     assert stat.st_size > 3 * SPARSE  # three mappings, a page used of each
     assert stat.st_blocks * 512 < 16 << 20
-    assert re.match(r"wrote \S+: [\d.]+ MiB \([\d.]+ MiB mapped\), 5 threads, paused",
+    assert re.match(r"wrote \S+: [\d.]+ MiB \([\d.]+ MiB mapped\), 6 threads, paused",
                     stopped.told), stopped.told
     assert "16 KiB are left out" in stopped.told
-    assert stopped.shared_resident == PAGE  # nor has it been touched now
+    assert stopped.memfd == PAGE  # nor has it been touched now
 
 
 def test_a_stream_is_the_file_with_its_zeroes(start, tmp_path):
@@ -278,6 +304,20 @@ def test_an_interrupt_leaves_nothing(start):
         assert time.monotonic() < end, "its fork is still there"
     target.tell("lives")
     assert target.line() == "lives"
+
+
+def test_a_fork_that_is_killed_is_told(start):
+    target = start("/bin/cat", ready=False)
+    run = subprocess.Popen([HEAPSIFT, "core", str(target.pid), "-o", "-"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.read(run.stdout.fileno(), 1)
+    with open(f"/proc/{target.pid}/task/{target.pid}/children") as f:
+        fork = int(f.read())
+    os.kill(fork, signal.SIGKILL)
+    while os.path.exists(f"/proc/{fork}"):  # until it is reaped; heapsift waits for us
+        time.sleep(0.01)
+    said = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 3 and "was killed" in said, said
 
 
 def test_what_cannot_be_stopped_is_read_as_it_stands(start, tmp_path):
