@@ -74,7 +74,6 @@ struct core {
 	struct core_aux aux;
 	struct core_signal signal;
 	struct core_damage damage;
-	bool is_by_gdb;
 	char name[17], args[81];
 	char *exe; /* owned; NULL: a name of NT_FILE, or none */
 };

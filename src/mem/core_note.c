@@ -7,7 +7,6 @@
  *	CORE NT_FILE      which range maps which part of which file
  *	CORE NT_AUXV      where its program, the vdso and the first stack are
  *	CORE NT_SIGINFO   why it ended; gdb writes one of each thread, the first one's first
- *	GDB ...           gdb made it
  *	HEAPSIFT ...      we made it: a thread's name, the time (core_int.h)
  *
  * Ten thousand threads have notes of a hundred megabytes, nearly all of it state of vector
@@ -282,7 +281,6 @@ static uint64_t read_note(struct core *c, uint64_t at, uint64_t end, uint64_t al
 		note.have = (size_t)min_u64(got - desc, h.n_descsz);
 	c->damage.notes_cut |= at + desc + h.n_descsz > c->file_size;
 	if (h.n_namesz <= OWNER_MAX && got >= sizeof(h) + h.n_namesz) {
-		c->is_by_gdb |= is_owner(bytes + sizeof(h), h.n_namesz, "GDB");
 		if (is_owner(bytes + sizeof(h), h.n_namesz, "CORE"))
 			take_note(c, h.n_type, &note);
 		if (is_owner(bytes + sizeof(h), h.n_namesz, CORE_NOTE_OWNER))

@@ -133,6 +133,30 @@ static void notes_are_told_by_owner_and_type(void **state)
 	}
 }
 
+/* As ARCHITECTURE.md has them: the name of the thread told last, and when. */
+static void our_own_notes_name_threads(void **state)
+{
+	const uint64_t made = 1234567890;
+	struct made_core c;
+	struct mem *m;
+
+	(void)state;
+	made_core_init(&c);
+	made_core_thread(&c, 5, 0, 0, 0);
+	made_core_note(&c, "HEAPSIFT", 0x48530001, "fifteen letters", 16);
+	made_core_thread(&c, 6, 0, 0, 0);
+	made_core_thread(&c, 7, 0, 0, 0);
+	made_core_note(&c, "HEAPSIFT", 0x48530001, "seven", 6);
+	made_core_note(&c, "HEAPSIFT", 0x48530002, &made, sizeof(made));
+	add(&c, 0x1000, 0x1000, 0, NULL);
+	m = open_made(&c);
+	assert_string_equal(m->threads[0].name, "fifteen letters");
+	assert_string_equal(m->threads[1].name, "");
+	assert_string_equal(m->threads[2].name, "seven");
+	assert_int_equal(core_process(m)->time, made);
+	mem_close(m);
+}
+
 static void notes_that_lie_are_damage(void **state)
 {
 	static const char *const words[] = { "a note is not", "NT_FILE contradicts" };
@@ -602,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_bytes_and_threads_are_read),
 		cmocka_unit_test(notes_are_told_by_owner_and_type),
+		cmocka_unit_test(our_own_notes_name_threads),
 		cmocka_unit_test(notes_that_lie_are_damage),
 		cmocka_unit_test(files_cut_segments_into_regions),
 		cmocka_unit_test(regions_have_the_kernels_names),
