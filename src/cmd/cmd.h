@@ -27,6 +27,8 @@ enum command_flag {
 	COMMAND_SAME_LIMIT = 32, /* its limit holds in JSON and CSV, too */
 };
 
+#define TARGET_HELP "a process (its PID), a core file or a snapshot"
+
 enum command_group { GROUP_LOOK, GROUP_BYTES, GROUP_KEEP, GROUP_HELP };
 
 struct context;

@@ -198,8 +198,7 @@ static const struct opt blocks_opts[] = {
 };
 
 static const struct opt blocks_args[] = {
-	ARG_STRING("TARGET", struct blocks_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct blocks_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 static enum block_choice choice_of(const struct blocks_args *a)

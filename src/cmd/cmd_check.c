@@ -51,8 +51,7 @@ static const struct column check_columns[] = {
 };
 
 static const struct opt check_args[] = {
-	ARG_STRING("TARGET", struct check_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct check_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 /* The one row that says so. */

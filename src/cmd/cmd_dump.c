@@ -28,8 +28,7 @@ static const struct opt dump_opts[] = {
 };
 
 static const struct opt dump_args[] = {
-	ARG_STRING("TARGET", struct dump_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct dump_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 static bool dump_check(const void *args, struct err *e)

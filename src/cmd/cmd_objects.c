@@ -41,8 +41,7 @@ static const struct opt objects_opts[] = {
 };
 
 static const struct opt objects_args[] = {
-	ARG_STRING("TARGET", struct objects_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct objects_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 /* ---- which kinds ---- */

@@ -81,9 +81,12 @@ static void text_add(const struct model *m, uint32_t id, struct buf *out)
 
 /* ---- where resident memory is ---- */
 
+/* Where residency is not known: what is mapped, but for what nobody may touch. */
 static uint64_t bytes_of(const struct summary *s, size_t row)
 {
-	return s->has_residency ? s->rows[row].resident : s->rows[row].bytes;
+	if (s->has_residency)
+		return s->rows[row].resident;
+	return str_is(s->rows[row].detail, "reserved") ? 0 : s->rows[row].bytes;
 }
 
 static size_t largest_summary(const struct summary *s, const bool *taken)
@@ -417,7 +420,8 @@ static const struct column overview_columns[] = {
 	  "most; next: what to ask" },
 	{ "name", COLUMN_TEXT, 0, get_name, "what it is" },
 	{ "bytes", COLUMN_BYTES, 0, get_bytes,
-	  "of memory resident, of holders retained, of types their size" },
+	  "of memory resident (of a core mapped), of holders retained, of types their "
+	  "size" },
 	{ "count", COLUMN_COUNT, 0, get_count, "how many" },
 	{ "addr", COLUMN_ADDRESS, 0, get_addr, "of a holder" },
 	{ "hint", COLUMN_TEXT, 0, get_hint, "a command line that tells more" },
@@ -435,7 +439,7 @@ static unsigned pad_left(struct sink *out, const struct buf *word, unsigned widt
 	return word->n > width ? (unsigned)word->n - width : 0;
 }
 
-/* "CPython 3.11.2, glibc 2.36, RSS 1.4 GiB" */
+/* "CPython 3.11.2, glibc 2.36, RSS 1.4 GiB", of a core "ended by SIGSEGV" */
 static void head_write(const struct overview *o, struct sink *out)
 {
 	const struct model *m = o->m;
@@ -454,6 +458,8 @@ static void head_write(const struct overview *o, struct sink *out)
 	if (m->processes.rss[0]) {
 		buf_str(&line, "RSS ");
 		bytes_show(&line, m->processes.rss[0], out->exact);
+	} else if (m->processes.signal[0]) {
+		buf_printf(&line, "ended by %s", signal_name(m->processes.signal[0]));
 	} else if (line.n > 2) {
 		line.n -= 2;
 	}
@@ -509,10 +515,19 @@ static void next_write(const struct over_row *r, unsigned room, struct sink *out
 	sink_char(out, '\n');
 }
 
-static void overview_write(const struct table *t, struct sink *out)
+static const char *title_of(const struct overview *o, enum section section)
 {
 	static const char *const titles[] = { "RESIDENT MEMORY", "WHO HOLDS MOST",
 					      "OF WHAT THERE IS MOST", "NEXT" };
+
+	if (section == SECTION_MEMORY && o->m->processes.n &&
+	    o->m->processes.no_residency[0])
+		return "MAPPED MEMORY";
+	return titles[section];
+}
+
+static void overview_write(const struct table *t, struct sink *out)
+{
 	const struct overview *o = t->source;
 	unsigned room = 0;
 
@@ -526,7 +541,7 @@ static void overview_write(const struct table *t, struct sink *out)
 		if (i == 0 || r->section != o->rows[i - 1].section) {
 			sink_str(out, i ? "\n" : "");
 			sink_look(out, LOOK_HEAD);
-			sink_str(out, titles[r->section]);
+			sink_str(out, title_of(o, r->section));
 			sink_look(out, LOOK_PLAIN);
 			sink_char(out, '\n');
 		}
@@ -540,8 +555,7 @@ static void overview_write(const struct table *t, struct sink *out)
 /* ---- the command ---- */
 
 static const struct opt overview_args[] = {
-	ARG_STRING("TARGET", struct overview_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct overview_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 static bool overview_run(struct context *cx, const void *args, struct sink *out,
@@ -576,7 +590,7 @@ const struct command cmd_overview = {
 	.name = "overview",
 	.group = GROUP_LOOK,
 	.brief = "one screen: what matters most; the same as heapsift TARGET",
-	.text = "Where resident memory is, who keeps most of the heap alive, of what "
+	.text = "Where memory is, who keeps most of the heap alive, of what "
 		"there is most, what was found wrong, and which command to try next. "
 		"heapsift TARGET without a command says this.",
 	.example = "overview 1234",

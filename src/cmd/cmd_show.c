@@ -561,8 +561,7 @@ static void tables_build(struct show *s)
 /* ---- the command ---- */
 
 static const struct opt show_args[] = {
-	ARG_STRING("TARGET", struct show_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct show_args, target, OFFER_TARGET, TARGET_HELP),
 	ARG_ADDRESS("ADDR", struct show_args, addr,
 		    "of it, or anywhere in it or in a part of it"),
 };

@@ -67,9 +67,13 @@ static const struct column summary_columns[] = {
 };
 
 static const struct opt summary_args[] = {
-	ARG_STRING("TARGET", struct summary_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct summary_args, target, OFFER_TARGET, TARGET_HELP),
 };
+
+static bool has_no_residency(const struct model *m)
+{
+	return m->processes.n > 0 && m->processes.no_residency[0];
+}
 
 static bool summary_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
@@ -83,6 +87,9 @@ static bool summary_run(struct context *cx, const void *args, struct sink *out,
 		return false;
 	if (cx->model->processes.n > 0)
 		rss.value = cx->model->processes.rss[0];
+	if (has_no_residency(cx->model) && !cx->shared.sort &&
+	    !context_sort_by(cx, "bytes", e))
+		return false;
 	summary_build(cx->model, &s);
 	context_report(cx,
 		       &(struct report){ .table = { .source = &s, .nrows = s.n },

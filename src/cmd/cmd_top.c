@@ -97,8 +97,7 @@ static const struct column top_columns[] = {
 };
 
 static const struct opt top_args[] = {
-	ARG_STRING("TARGET", struct top_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct top_args, target, OFFER_TARGET, TARGET_HELP),
 };
 
 static bool top_run(struct context *cx, const void *args, struct sink *out, struct err *e)

@@ -554,8 +554,7 @@ static const struct opt tree_opts[] = {
 };
 
 static const struct opt tree_args[] = {
-	ARG_STRING("TARGET", struct tree_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct tree_args, target, OFFER_TARGET, TARGET_HELP),
 	ARG_ADDRESS_OPTIONAL("ADDR", struct tree_args, addr,
 			     "only what the node at this address keeps alive"),
 };

@@ -401,8 +401,7 @@ static void why_write(const struct table *t, struct sink *out)
 /* ---- the command ---- */
 
 static const struct opt why_args[] = {
-	ARG_STRING("TARGET", struct why_args, target, OFFER_TARGET,
-		   "a process (its PID) or a file"),
+	ARG_STRING("TARGET", struct why_args, target, OFFER_TARGET, TARGET_HELP),
 	ARG_ADDRESS("ADDR", struct why_args, addr,
 		    "of it, or anywhere in it or in a part of it"),
 };

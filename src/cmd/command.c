@@ -364,6 +364,16 @@ static bool is_target(const char *word)
 	       stat(word, &st) == 0;
 }
 
+/* A command that needs words, and has none, may be meant as a file: "core" is the kernel's
+ * own name for one. */
+static bool is_meant_as_file(const struct command *c, const char *word, int argc)
+{
+	struct stat st;
+
+	return argc == 2 && c->nargs && !c->args[0].optional && stat(word, &st) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
 static bool unknown_command(const struct command *const *commands, const char *word,
 			    struct err *e)
 {
@@ -415,7 +425,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);       /* a reader that left is an error of write */
 	ending_prepare();
 	cx.command = command_find(commands, word);
-	if (!cx.command && is_target(word)) {
+	if (cx.command ? is_meant_as_file(cx.command, word, argc) : is_target(word)) {
 		cx.command = command_find(commands, COMMAND_OF_TARGET);
 		words = (struct words){ .n = argc - 1, .all = argv + 1 };
 	}

@@ -41,7 +41,9 @@ static uint32_t group_of(const struct naming *n, const struct root_range *range)
 		return group_row(n->m, ROOTS_GLOBALS,
 				 without_folder(n->modules->modules[range->holder].path));
 	t = &n->roots->mem->threads[range->holder];
-	buf_printf(&name, "%d (%s)", (int)t->tid, t->name);
+	buf_printf(&name, "%d", (int)t->tid);
+	if (t->name[0]) /* cores do not tell it */
+		buf_printf(&name, " (%s)", t->name);
 	group = group_row(n->m, ROOTS_THREAD, str_of(name.s));
 	buf_release(&name);
 	return group;

@@ -60,6 +60,15 @@ static bool has_no_private_memory(const struct core *c)
 	return false;
 }
 
+static uint64_t count_data(const struct core *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->mem.npages; i++)
+		n += c->mem.pages[i].count * PAGE_SIZE_4K;
+	return min_u64(n, c->process.dumped);
+}
+
 /* ---- evidence ---- */
 
 struct telling {
@@ -86,8 +95,8 @@ static void tell_process(const struct telling *t)
 	bool is_told = c->process.pid || c->name[0];
 
 	if (is_told)
-		row(t, "process", "NT_PRPSINFO", "", "%d (%s), ended",
-		    (int)c->process.pid, c->name[0] ? c->name : "?");
+		row(t, "process", "NT_PRPSINFO", "", "%d (%s)", (int)c->process.pid,
+		    c->name[0] ? c->name : "?");
 	else
 		row(t, "process", "there is no NT_PRPSINFO", "", "not told");
 	if (c->args[0])
@@ -150,8 +159,10 @@ static void tell_memory(const struct telling *t)
 	const struct core_process *p = &t->core->process;
 	struct left_out left = count_left_out(t->core);
 
-	row(t, "memory", "the headers of its segments", "", "%s mapped, %s of it dumped",
-	    size_of(p->dumped + p->left_out).s, size_of(p->dumped).s);
+	row(t, "memory", "the headers of its segments, and holes of the file", "",
+	    "%s mapped, %s of it dumped, at most %s of that not zeroes",
+	    size_of(p->dumped + p->left_out).s, size_of(p->dumped).s,
+	    size_of(count_data(t->core)).s);
 	if (p->lost)
 		row(t, "missing", "the file ends before",
 		    "make it anew, with ulimit -c unlimited and room on the disk",

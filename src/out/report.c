@@ -56,6 +56,10 @@ static void target_write(const struct model *m, struct json *j)
 			json_key(j, "time");
 			json_str(j, str_of(when));
 		}
+		if (m->processes.signal[0]) {
+			json_key(j, "signal");
+			json_str(j, str_of(signal_name(m->processes.signal[0])));
+		}
 		text_member(j, "label", m, m->processes.label[0]);
 		text_member(j, "allocator", m, m->processes.allocator[0]);
 		text_member(j, "python", m, m->processes.python[0]);
