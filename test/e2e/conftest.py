@@ -5,6 +5,7 @@ import ctypes
 import functools
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -121,6 +122,25 @@ class Target:
                 pipe.close()
             except BrokenPipeError:
                 pass
+
+
+def needs_plain_cores():
+    """The kernel must put a core where the process is, under a name that can be told."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if "/" in pattern or "|" in pattern or "%" in pattern:
+        not_run("the kernel puts cores elsewhere")
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 and os.geteuid() != 0:
+        not_run("no cores may be written")
+
+
+def end_with_core(target, folder, number=signal.SIGABRT):
+    """Ends a target that runs in `folder` by a signal; the path of its core."""
+    resource.prlimit(target.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    os.kill(target.pid, number)
+    assert os.WCOREDUMP(os.waitpid(target.pid, 0)[1])
+    target.process.returncode = -number
+    path, = folder.glob("core*")
+    return path
 
 
 class Result:

@@ -4,18 +4,16 @@
 strings. Against what the process said of itself.
 """
 import collections
-import os
 import re
-import resource
 import signal
 import struct
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import python_compare
-from conftest import HEAPSIFT, ROOT, not_run, pythons, python_there
+from conftest import (HEAPSIFT, ROOT, end_with_core, needs_plain_cores, pythons,
+                      python_there)
 
 READ = HEAPSIFT.parent / "driver" / "read_python"
 PT_NOTE = 4
@@ -43,19 +41,11 @@ def hide_files(core):
 @pytest.fixture
 def core(start, tmp_path):
     """core(python, arg...): a process that is ready, as its core."""
-    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    if "/" in pattern or "|" in pattern or "%" in pattern:
-        not_run("the kernel puts cores elsewhere")
-    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 and os.geteuid() != 0:
-        not_run("no cores may be written")
+    needs_plain_cores()
 
     def make(python, *args):
         target = start(python, *args, cwd=tmp_path, stderr=subprocess.DEVNULL)
-        resource.prlimit(target.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-        os.kill(target.pid, signal.SIGABRT)
-        assert os.WCOREDUMP(os.waitpid(target.pid, 0)[1])
-        target.process.returncode = -signal.SIGABRT
-        path, = tmp_path.glob("core*")
+        path = end_with_core(target, tmp_path)
         hide_files(path)
         return target, path
 

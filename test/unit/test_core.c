@@ -133,9 +133,14 @@ static void notes_are_told_by_owner_and_type(void **state)
 	}
 }
 
-/* As ARCHITECTURE.md has them: the name of the thread told last, and when. */
+/* As core_int.h says. */
 static void our_own_notes_name_threads(void **state)
 {
+	const struct {
+		uint32_t tid;
+		char name[16];
+	} five = { 5, "fifteen letters" }, seven = { 7, "seven" },
+	  no = { 8, "not there" };
 	const uint64_t made = 1234567890;
 	struct made_core c;
 	struct mem *m;
@@ -143,10 +148,11 @@ static void our_own_notes_name_threads(void **state)
 	(void)state;
 	made_core_init(&c);
 	made_core_thread(&c, 5, 0, 0, 0);
-	made_core_note(&c, "HEAPSIFT", 0x48530001, "fifteen letters", 16);
+	made_core_note(&c, "HEAPSIFT", 0x48530001, &five, sizeof(five));
 	made_core_thread(&c, 6, 0, 0, 0);
 	made_core_thread(&c, 7, 0, 0, 0);
-	made_core_note(&c, "HEAPSIFT", 0x48530001, "seven", 6);
+	made_core_note(&c, "HEAPSIFT", 0x48530001, &seven, sizeof(seven));
+	made_core_note(&c, "HEAPSIFT", 0x48530001, &no, sizeof(no));
 	made_core_note(&c, "HEAPSIFT", 0x48530002, &made, sizeof(made));
 	add(&c, 0x1000, 0x1000, 0, NULL);
 	m = open_made(&c);
