@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ELF reader: everything that can be asked of a file that may be anything. */
+/* The ELF reader: everything that can be asked of a file that may be anything, and of a file
+ * whose bytes are a target's memory. */
 #include "image/image.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,28 @@ static void touch(const uint8_t *bytes, size_t n, uint64_t *sum)
 		*sum += bytes[i];
 }
 
+static uint64_t ask_names(const struct image *img, struct buf *text)
+{
+	static const char *const symbols[] = { "main_arena", "malloc", "_start", "" };
+	uint64_t sum = 0, vaddr, size, offset;
+	struct image_tls tls;
+	struct str name;
+
+	for (size_t i = 0; i < countof(symbols); i++)
+		if (image_find_symbol(img, symbols[i], &vaddr, &size))
+			sum += vaddr + size;
+	if (image_find_section(img, ".PyRuntime", &vaddr, &size))
+		sum += vaddr + size;
+	if (!image_tls(img, &tls))
+		return sum;
+	if (image_tls_symbol_at(img, tls.size / 2, &name, &offset))
+		demangle(name, text);
+	return sum + tls.size + tls.align;
+}
+
 static uint64_t ask_everything(const struct image *img)
 {
-	static const char *const names[] = { "main_arena", "malloc", "_start", "" };
-	uint64_t sum = image_build_id(img).n, vaddr, size, offset;
+	uint64_t sum = image_build_id(img).n, offset;
 	const struct image_segment *s;
 	const struct image_function *f;
 	size_t segments = image_segments(img, &s), functions;
@@ -34,9 +53,7 @@ static uint64_t ask_everything(const struct image *img)
 
 	image_each_relative(img, add_up, &sum);
 	functions = image_functions(img, &f);
-	for (size_t i = 0; i < countof(names); i++)
-		if (image_find_symbol(img, names[i], &vaddr, &size))
-			sum += vaddr + size;
+	sum += ask_names(img, &text);
 	for (size_t i = 0; i < segments && i < 64; i++) {
 		touch(image_bytes(img, s[i].vaddr, s[i].filesz), s[i].filesz, &sum);
 		touch(image_bytes(img, s[i].vaddr + s[i].filesz - 1, 2), 2, &sum);
@@ -51,6 +68,34 @@ static uint64_t ask_everything(const struct image *img)
 	return sum;
 }
 
+static void ask_and_close(struct image *img)
+{
+	volatile uint64_t sum = ask_everything(img);
+
+	(void)sum;
+	image_close(img);
+}
+
+/* The input where a file without a fixed address is loaded, and where it says it is. */
+static void read_memory(const uint8_t *data, size_t size)
+{
+	static const taddr places[] = { 0x7f0000000000, 0x400000 };
+
+	for (size_t i = 0; i < countof(places); i++) {
+		const struct mem_fake_range range = { .start = places[i],
+						      .bytes = data,
+						      .n = size,
+						      .prot = PROT_R,
+						      .name = "" };
+		struct mem *m = mem_fake_new(&range, 1);
+		struct image *img = image_of_memory(m, places[i]);
+
+		if (img)
+			ask_and_close(img);
+		mem_close(m);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("input", MFD_CLOEXEC);
@@ -61,12 +106,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (image_open(path, &img, &e)) {
-		volatile uint64_t sum = ask_everything(img);
-
-		(void)sum;
-		image_close(img);
-	}
+	if (image_open(path, &img, &e))
+		ask_and_close(img);
 	close(fd);
+	if (size > 0)
+		read_memory(data, size);
 	return 0;
 }
