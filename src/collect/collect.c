@@ -245,6 +245,20 @@ static void let_target_go_first(const struct mem *m)
 		(void)!nice(10);
 }
 
+static int by_tid(const void *a, const void *b)
+{
+	const struct mem_thread *x = a, *y = b;
+
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+/* /proc has them by age, a core has the one that died first: rows are in one order. */
+static void sort_threads(struct mem *m)
+{
+	if (m->nthreads > 1)
+		qsort(m->threads, m->nthreads, sizeof(*m->threads), by_tid);
+}
+
 /* From a view of the target to its model. */
 static bool collect_view(struct collection *c, struct err *e)
 {
@@ -252,7 +266,10 @@ static bool collect_view(struct collection *c, struct err *e)
 			  .edges = c->options->edges && !wants_bytes_only(c),
 			  .progress = c->options->progress };
 	struct err lost;
-	bool ok = scan_target(c, &s, e);
+	bool ok;
+
+	sort_threads(c->mem);
+	ok = scan_target(c, &s, e);
 
 	if (c->options->bytes.len > 0)
 		copy_bytes(c->mem, c->options->bytes, c->model);
@@ -359,6 +376,14 @@ static void keep_bytes_open(struct collection *c)
 	c->mem = NULL;
 }
 
+/* The process's own name stands in NT_PRPSINFO; those of threads the kernel alone knows. */
+static void tell_lost_names(const struct collection *c)
+{
+	if (c->mem->nthreads > 1)
+		model_find_out(c->model, SEVERITY_NOTE, "core",
+			       "a core does not keep the names of threads");
+}
+
 static void look_at_core(struct collection *c)
 {
 	const struct collect_options *o = c->options;
@@ -375,6 +400,7 @@ static void look_at_core(struct collection *c)
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
 	say_modules(&c->modules, o->evidence_only, c->model);
+	tell_lost_names(c);
 	if (!wants_bytes_only(c))
 		locate(c, c->mem);
 }

@@ -39,21 +39,27 @@ static struct str text_at(const struct root_list *l, size_t at, struct str text)
 	return (struct str){ text.n ? l->texts.s + at : "", text.n };
 }
 
-/* "1234 (worker)". */
+static struct str comm_of(const struct model *m, uint32_t tid)
+{
+	for (size_t i = 0; i < m->threads.n; i++)
+		if (m->threads.tid[i] == tid)
+			return model_text(m, m->threads.name[i]);
+	return (struct str){ "", 0 };
+}
+
+/* "1234 (worker)"; "1234" of a thread without a name of its own: it has the process's then,
+ * and cores keep that one alone. */
 static void thread_name(const struct model *m, uint32_t tid, struct buf *out)
 {
-	for (size_t i = 0; i < m->threads.n && tid != 0; i++) {
-		struct str name = model_text(m, m->threads.name[i]);
+	struct str name = comm_of(m, tid);
+	struct str process = comm_of(m, m->processes.n ? m->processes.pid[0] : 0);
 
-		if (m->threads.tid[i] != tid)
-			continue;
-		buf_printf(out, "%u (%.*s)", tid, (int)name.n, name.s);
-		return;
-	}
 	if (tid)
 		buf_printf(out, "%u", tid);
 	else
 		buf_str(out, "unknown");
+	if (name.n && !str_equal(name, process))
+		buf_printf(out, " (%.*s)", (int)name.n, name.s);
 }
 
 static uint32_t group_of(const struct object_walk *w, const struct kept_root *r,

@@ -177,7 +177,7 @@ def test_why_leads_from_roots(heapsift, shop):
     assert paths["module __main__", "name", "ORDER"] == [
         (shop.at["order"], None), (shop.at["items"], ".items")]
     held = heapsift("why", shop.pid, hex(shop.at["held"])).out
-    assert re.search(r"^local held in frame work \(shop.py:\d+\), thread \d+ \(", held, re.M)
+    assert re.search(r"^local held in frame work \(shop.py:\d+\), thread \d+$", held, re.M)
     lost = heapsift("why", shop.pid, hex(shop.at["lost"])).out
     assert "Nothing that is alive reaches it" in lost
     assert show(heapsift, shop, "lost")["retained"] > 12000
