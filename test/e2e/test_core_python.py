@@ -58,7 +58,9 @@ def read(path, out, *arguments):
     with open(out, "w") as f:
         subprocess.run([READ, path, "", *arguments], stdout=f, check=True,
                        timeout=100)
-    return python_compare.Read(out)
+    found = python_compare.Read(out)
+    assert [x for x in found.other if "interpreter's code | not found" in x], found.other
+    return found
 
 
 def is_named(name):

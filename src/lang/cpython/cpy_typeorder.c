@@ -10,7 +10,7 @@
  * Between types whose names are known, and next to the first and last of a module's, are as
  * many unknown ones as there are rows below, with instances of the same sizes: else none of
  * them gets a name. The rows were printed by object.__subclasses__() of 3.11.2, 3.11.7 and
- * 3.13.0.
+ * 3.13.0 (docs/HOWTO-add-python-version.md), and name all of 3.13.5.
  */
 #include "lang/cpython/cpy_type_int.h"
 
