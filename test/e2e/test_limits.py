@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ctest: not-asan
 """heapsift ends by a limit or by a signal: with the right word and code, and nothing is left
 behind: no child of the target, no guardian, no file."""
 import os
