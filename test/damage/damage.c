@@ -49,11 +49,20 @@ static uint8_t damaged(uint8_t byte, unsigned pattern)
 	return as[pattern];
 }
 
+/* Pages of zeroes stay holes, as in a file that the kernel wrote. */
 static void put_file(const struct damage *d, const uint8_t *bytes, size_t n)
 {
-	if (ftruncate(d->file, (off_t)n) < 0 ||
-	    pwrite(d->file, bytes, n, 0) != (ssize_t)n)
+	static const uint8_t zeroes[PAGE_SIZE_4K];
+
+	if (ftruncate(d->file, 0) < 0 || ftruncate(d->file, (off_t)n) < 0)
 		abort();
+	for (size_t at = 0; at < n; at += PAGE_SIZE_4K) {
+		size_t part = (size_t)min_u64(PAGE_SIZE_4K, n - at);
+
+		if (memcmp(bytes + at, zeroes, part) != 0 &&
+		    pwrite(d->file, bytes + at, part, (off_t)at) != (ssize_t)part)
+			abort();
+	}
 }
 
 static void put_byte(const struct damage *d, size_t at, uint8_t byte)
