@@ -376,10 +376,12 @@ static void keep_bytes_open(struct collection *c)
 	c->mem = NULL;
 }
 
-/* The process's own name stands in NT_PRPSINFO; those of threads the kernel alone knows. */
+/* NT_PRPSINFO has the process's own name; those of threads our own cores alone have. */
 static void tell_lost_names(const struct collection *c)
 {
-	if (c->mem->nthreads > 1)
+	const struct mem *m = c->mem;
+
+	if (m->nthreads > 1 && m->threads[0].name[0] == 0)
 		model_find_out(c->model, SEVERITY_NOTE, "core",
 			       "a core does not keep the names of threads");
 }

@@ -181,6 +181,9 @@ void object_walk_free(struct object_walk *w);
 
 /* The row of this group, added if it is new; rows 0 and 1 always are. */
 uint32_t group_row(struct model *m, enum group_kind kind, struct str name);
+/* The group of a thread: "1234 (worker)"; "1234" without a name of its own: it has the
+ * process's then, and cores keep that one alone. "unknown" for 0. */
+uint32_t thread_group(struct model *m, uint32_t tid);
 struct root {
 	enum root_kind kind;
 	struct str name;

@@ -47,37 +47,34 @@ static struct str comm_of(const struct model *m, uint32_t tid)
 	return (struct str){ "", 0 };
 }
 
-/* "1234 (worker)"; "1234" of a thread without a name of its own: it has the process's then,
- * and cores keep that one alone. */
-static void thread_name(const struct model *m, uint32_t tid, struct buf *out)
+uint32_t thread_group(struct model *m, uint32_t tid)
 {
 	struct str name = comm_of(m, tid);
 	struct str process = comm_of(m, m->processes.n ? m->processes.pid[0] : 0);
+	struct buf made = { 0 };
+	uint32_t row;
 
 	if (tid)
-		buf_printf(out, "%u", tid);
+		buf_printf(&made, "%u", tid);
 	else
-		buf_str(out, "unknown");
+		buf_str(&made, "unknown");
 	if (name.n && !str_equal(name, process))
-		buf_printf(out, " (%.*s)", (int)name.n, name.s);
+		buf_printf(&made, " (%.*s)", (int)name.n, name.s);
+	row = group_row(m, ROOTS_THREAD, buf_view(&made));
+	buf_release(&made);
+	return row;
 }
 
 static uint32_t group_of(const struct object_walk *w, const struct kept_root *r,
 			 struct model *m)
 {
 	struct str name = text_at(&w->roots, r->group_at, r->root.group_name);
-	struct buf made = { 0 };
-	uint32_t row;
 
-	if (r->root.group == ROOTS_THREAD) {
-		thread_name(m, r->root.tid, &made);
-		name = buf_view(&made);
-	} else if (r->root.group == ROOTS_INTERPRETER && name.n == 0) {
+	if (r->root.group == ROOTS_THREAD)
+		return thread_group(m, r->root.tid);
+	if (r->root.group == ROOTS_INTERPRETER && name.n == 0)
 		name = str_of("interpreter");
-	}
-	row = group_row(m, r->root.group, name);
-	buf_release(&made);
-	return row;
+	return group_row(m, r->root.group, name);
 }
 
 static bool same_group(const struct kept_root *a, const struct kept_root *b)

@@ -31,22 +31,12 @@ static struct str without_folder(const char *path)
 
 static uint32_t group_of(const struct naming *n, const struct root_range *range)
 {
-	const struct mem_thread *t;
-	struct buf name = { 0 };
-	uint32_t group;
-
 	if (range->kind == ROOT_FIELD)
 		return group_row(n->m, ROOTS_INTERPRETER, str_of("interpreter"));
 	if (range->kind == ROOT_GLOBAL)
 		return group_row(n->m, ROOTS_GLOBALS,
 				 without_folder(n->modules->modules[range->holder].path));
-	t = &n->roots->mem->threads[range->holder];
-	buf_printf(&name, "%d", (int)t->tid);
-	if (t->name[0]) /* cores do not tell it */
-		buf_printf(&name, " (%s)", t->name);
-	group = group_row(n->m, ROOTS_THREAD, str_of(name.s));
-	buf_release(&name);
-	return group;
+	return thread_group(n->m, (uint32_t)n->roots->mem->threads[range->holder].tid);
 }
 
 /* As in the source: "main::exchange", without what gcc's link-time optimiser appends. */

@@ -79,7 +79,7 @@ def test_globals_have_their_names(held):
 
 def test_threads_hold_stack_register_and_tls(held):
     target, blocks, graph = held
-    main = f"{target.pid} (roots)"
+    main = str(target.pid)
     worker = [r[1] for r in graph.roots if r[1].endswith(" (worker)")][0]
     assert graph.roots_of(blocks["main's local"]) == [(THREAD, main, STACK, "")]
     assert graph.roots_of(blocks["worker's local"]) == [(THREAD, worker, STACK, "")]
@@ -94,14 +94,14 @@ def test_variables_of_a_library_loaded_later_are_held_by_the_vector(held):
     assert graph.roots_of(blocks["library's tls"]) == []
     [copy] = graph.sources_of(blocks["library's tls"])
     assert graph.roots_of(copy) == [
-        (THREAD, f"{target.pid} (roots)", TLS, "variables of roots_lib.so")]
+        (THREAD, str(target.pid), TLS, "variables of roots_lib.so")]
 
 
 def test_variables_of_a_library_loaded_at_the_start_have_their_names(start):
     library = str(FIXTURES / "roots_lib.so")
     target, blocks = start_roots(start, env={**os.environ, "LD_PRELOAD": library})
     assert Graph(graph_text(target.pid)).roots_of(blocks["library's tls"]) == [
-        (THREAD, f"{target.pid} (roots)", TLS, "lib_tls")]
+        (THREAD, str(target.pid), TLS, "lib_tls")]
 
 
 def test_edges_tell_addresses_from_interior_pointers(held):
