@@ -21,10 +21,15 @@ enum {
 };
 
 static const struct cpy_rules *const tables[] = {
-	cpy_dict_rules,    cpy_set_rules,       cpy_sequence_rules, cpy_text_rules,
-	cpy_bytes_rules,   cpy_number_rules,    cpy_function_rules, cpy_typeobject_rules,
-	cpy_module_rules,  cpy_exception_rules, cpy_iterator_rules, cpy_misc_rules,
-	cpy_library_rules, cpy_frame_rules,
+	cpy_dict_rules,      cpy_set_rules,         cpy_sequence_rules,
+	cpy_text_rules,      cpy_bytes_rules,       cpy_number_rules,
+	cpy_function_rules,  cpy_typeobject_rules,  cpy_module_rules,
+	cpy_exception_rules, cpy_iterator_rules,    cpy_misc_rules,
+	cpy_frame_rules,     cpy_collections_rules, cpy_itertools_rules,
+	cpy_io_rules,        cpy_concurrency_rules, cpy_datetime_rules,
+	cpy_decimal_rules,   cpy_library_rules,     cpy_system_rules,
+	cpy_ctypes_rules,    cpy_elementtree_rules, cpy_pickle_rules,
+	cpy_numpy_rules,
 };
 
 struct world {
@@ -82,19 +87,27 @@ static void build_class(struct world *w)
 	build_instance(w, class);
 }
 
-static void build(struct world *w, unsigned minor)
+static bool build_table(struct world *w, const struct cpy_rules *r)
+{
+	for (; r->name; r++) {
+		if (w->f.used > FAKE_PY_SIZE - 4096)
+			return false;
+		build_instance(w, fake_py_type(&w->f, r->name, w->f.object, BODY - 32,
+					       CPY_HAVE_GC));
+	}
+	return true;
+}
+
+/* There is no room for all tables: those from `first` on. */
+static void build(struct world *w, unsigned minor, size_t first)
 {
 	w->n = 0;
 	fake_py_start(&w->f, minor);
 	build_builtins(w);
 	build_class(w);
 	for (size_t i = 0; i < countof(tables); i++)
-		for (const struct cpy_rules *r = tables[i]; r->name; r++) {
-			if (w->f.used > FAKE_PY_SIZE - 4096)
-				return;
-			build_instance(w, fake_py_type(&w->f, r->name, w->f.object,
-						       BODY - 32, CPY_HAVE_GC));
-		}
+		if (!build_table(w, tables[(first + i) % countof(tables)]))
+			return;
 }
 
 static void change(struct world *w, const uint8_t *c)
@@ -159,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct world w;
 	size_t n = min_u64(size / CHANGE, MAX_CHANGES);
 
-	build(&w, size % 2 ? 11 : 13);
+	/* What is left of the last change says which world it is. */
+	build(&w, size % 2 ? 11 : 13, size % CHANGE / 2 * countof(tables) / (CHANGE / 2));
 	for (size_t i = 0; i < n; i++)
 		change(&w, data + CHANGE * i);
 	read_all(&w);
