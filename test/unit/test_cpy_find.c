@@ -60,6 +60,32 @@ static void a_scan_believes_no_distance_alone(void **state)
 	assert_int_equal(found.runtime, FAKE_RUNTIME);
 }
 
+/* A core may claim as many as it has bytes for. */
+static void many_modules_are_looked_through_once(void **state)
+{
+	enum { MANY = 200000 };
+	struct mem_fake_range *ranges = calloc(MANY, sizeof(*ranges));
+	struct module *many = calloc(MANY, sizeof(*many));
+	const struct module_set set = { .modules = many, .n = MANY };
+	struct cpy_found found;
+	struct mem *m;
+
+	(void)state;
+	for (taddr i = 0; i < MANY; i++) {
+		taddr at = FAKE_DATA + 2 * i * PAGE_SIZE_4K;
+
+		ranges[i] = (struct mem_fake_range){ at, NULL, PAGE_SIZE_4K, PROT_R, "" };
+		many[i] = (struct module){ .start = at,
+					   .end = at + PAGE_SIZE_4K,
+					   .path = "/x" };
+	}
+	m = mem_fake_new(ranges, MANY);
+	assert_false(cpy_find_by_scan(m, &set, &found)); /* before the alarm */
+	mem_close(m);
+	free(ranges);
+	free(many);
+}
+
 static void a_scan_finds_the_cookie(void **state)
 {
 	struct fake_python *f = *state;
@@ -439,6 +465,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_fake, close_fake)
 		TEST(a_scan_finds_the_main_interpreter),
 		TEST(a_scan_believes_no_distance_alone),
+		TEST(many_modules_are_looked_through_once),
 		TEST(a_scan_finds_the_cookie),
 		TEST(symbol_and_section_agree),
 		TEST(versions_are_read_off_text_and_name),

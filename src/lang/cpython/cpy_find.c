@@ -13,6 +13,7 @@
  */
 #include "lang/cpython/cpy_runtime_int.h"
 
+#include "base/search.h"
 #include <stdio.h>
 
 enum { PIECE = 512 }; /* words */
@@ -92,7 +93,8 @@ void cpy_each_word(const struct mem *m, const struct module *module, cpy_words_f
 	struct mem_window *w = mem_window_new(m);
 	uint64_t words[PIECE];
 
-	for (size_t i = 0; i < m->nregions; i++) {
+	for (size_t i = search_structs(m->regions, m->nregions, end, module->start);
+	     i < m->nregions && m->regions[i].start <= module->end; i++) {
 		const struct mem_region *r = &m->regions[i];
 
 		if (!is_writable_of(r, module))
