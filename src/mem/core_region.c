@@ -342,6 +342,7 @@ static taddr end_of_program(const struct core *c)
 	return has_bias && end ? align_up(bias + end, PAGE_SIZE_4K) : 0;
 }
 
+/* Of a process that was forked it is several regions: what the child added is its own. */
 static void name_heap(struct core *c)
 {
 	taddr end = end_of_program(c);
@@ -356,8 +357,11 @@ static void name_heap(struct core *c)
 
 	struct mem_region *r = &c->mem.regions[i];
 
-	if (has_no_name(r) && r->prot == (PROT_R | PROT_W) &&
-	    (r->start <= end || r->start - end <= BREAK_SHIFT))
+	if (r->start > end && r->start - end > BREAK_SHIFT)
+		return;
+	for (taddr at = r->start; i < c->mem.nregions && r->start == at &&
+				  has_no_name(r) && r->prot == (PROT_R | PROT_W);
+	     i++, at = r++->end)
 		r->name = "[heap]";
 }
 

@@ -237,8 +237,8 @@ static void files_cut_segments_into_regions(void **state)
 	mem_close(m);
 }
 
-/* A program at 0x400000 with 0x1000 bytes of text and 0x1800 of data and .bss; its break; a
- * vdso with its data below; a stack. */
+/* A program at 0x400000 with 0x1000 bytes of text and 0x1800 of data and .bss; its break, in
+ * two parts, and something behind a gap; a vdso with its data below; a stack. */
 static void add_program(struct made_core *c, const uint8_t *page)
 {
 	const uint64_t aux[] = { AT_PHDR,         0x400040,   AT_PHNUM,  3,
@@ -254,6 +254,8 @@ static void add_program(struct made_core *c, const uint8_t *page)
 	add(c, 0x402000, 0x1000, 0, NULL);
 	add(c, 0x403000, 0x1000, 0, NULL);
 	add(c, 0x2345000, 0x1000, 0, NULL);
+	add(c, 0x2346000, 0x2000, 0, NULL);
+	add(c, 0x2349000, 0x1000, 0, NULL);
 	made_core_segment(c, (struct made_segment){ 0x7fff5000, PAGE, 0, NULL, PF_R });
 	made_core_segment(c, (struct made_segment){ 0x7fff6000, 0x2000, 0, NULL, PF_R });
 	made_core_segment(
@@ -284,18 +286,20 @@ static void regions_have_the_kernels_names(void **state)
 	made_core_init(&c);
 	add_program(&c, page);
 	m = open_made(&c);
-	assert_int_equal(m->nregions, 10);
+	assert_int_equal(m->nregions, 12);
 	check_region(m, 0, 0x400000, "/bin/program");
 	check_region(m, 1, 0x401000, "/bin/program"); /* by its headers: no segment */
 	assert_int_equal(m->regions[1].prot, PROT_R | PROT_X);
 	check_region(m, 3, 0x403000, ""); /* .bss */
 	check_region(m, 4, 0x2345000, "[heap]");
-	check_region(m, 5, 0x7fff5000, "[vvar]");
-	check_region(m, 6, 0x7fff6000, "[vvar_vclock]");
-	check_region(m, 7, 0x7fff8000, "[vdso]");
-	check_region(m, 8, 0x7fffff000, "[stack]");
-	check_region(m, 9, 0xffffffffff600000, "[vsyscall]");
-	assert_int_equal(m->regions[9].flags, REGION_IO);
+	check_region(m, 5, 0x2346000, "[heap]");
+	check_region(m, 6, 0x2349000, "");
+	check_region(m, 7, 0x7fff5000, "[vvar]");
+	check_region(m, 8, 0x7fff6000, "[vvar_vclock]");
+	check_region(m, 9, 0x7fff8000, "[vdso]");
+	check_region(m, 10, 0x7fffff000, "[stack]");
+	check_region(m, 11, 0xffffffffff600000, "[vsyscall]");
+	assert_int_equal(m->regions[11].flags, REGION_IO);
 	assert_string_equal(core_process(m)->exe, "/bin/program");
 	mem_close(m);
 }
