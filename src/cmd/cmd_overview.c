@@ -19,6 +19,7 @@ enum {
 	ROWS_MOST = 32,
 	STEPS_MOST = 1000,
 	LITTLE = 10, /* who holds less than a tenth of all holds little */
+	LITTLE_OF_MAPPED = 20,
 };
 
 struct overview_args {
@@ -89,15 +90,32 @@ static uint64_t bytes_of(const struct summary *s, size_t row)
 	return str_is(s->rows[row].detail, "reserved") ? 0 : s->rows[row].bytes;
 }
 
-static size_t largest_summary(const struct summary *s, const bool *taken)
+/* Where residency is not known, much may never have been touched, stacks above all: then
+ * what is certainly used goes before what is mapped, unless it is little. */
+static bool goes_first(const struct overview *o, const struct summary *s, size_t row)
 {
-	size_t largest = s->n;
+	return !s->has_residency && str_starts(s->rows[row].detail, "used") &&
+	       bytes_of(s, row) >= o->whole[SECTION_MEMORY] / LITTLE_OF_MAPPED;
+}
+
+static bool goes_before(const struct overview *o, const struct summary *s, size_t row,
+			size_t other)
+{
+	if (goes_first(o, s, row) != goes_first(o, s, other))
+		return goes_first(o, s, row);
+	return bytes_of(s, row) > bytes_of(s, other);
+}
+
+static size_t next_summary(const struct overview *o, const struct summary *s,
+			   const bool *taken)
+{
+	size_t next = s->n;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (!taken[i] && bytes_of(s, i) > 0 &&
-		    (largest == s->n || bytes_of(s, i) > bytes_of(s, largest)))
-			largest = i;
-	return largest;
+		    (next == s->n || goes_before(o, s, i, next)))
+			next = i;
+	return next;
 }
 
 /* Of a file its name: summary has the path. */
@@ -121,7 +139,7 @@ static void memory_build(struct overview *o)
 		o->whole[SECTION_MEMORY] += bytes_of(&s, i);
 	others = o->whole[SECTION_MEMORY];
 	for (size_t n = 0;
-	     n < rows_of(o, MEMORY_ROWS) && (i = largest_summary(&s, taken)) < s.n; n++) {
+	     n < rows_of(o, MEMORY_ROWS) && (i = next_summary(o, &s, taken)) < s.n; n++) {
 		struct over_row *r = row_add(o, SECTION_MEMORY);
 
 		taken[i] = true;
@@ -465,7 +483,7 @@ static void head_write(const struct overview *o, struct sink *out)
 	}
 	utf8_escape(&shown, buf_view(&line));
 	sink_cut(out, buf_view(&shown), out->width);
-	sink_char(out, '\n');
+	sink_str(out, line.n ? "\n" : "");
 	buf_release(&line);
 	buf_release(&shown);
 }

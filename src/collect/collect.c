@@ -376,16 +376,6 @@ static void keep_bytes_open(struct collection *c)
 	c->mem = NULL;
 }
 
-/* NT_PRPSINFO has the process's own name; those of threads our own cores alone have. */
-static void tell_lost_names(const struct collection *c)
-{
-	const struct mem *m = c->mem;
-
-	if (m->nthreads > 1 && m->threads[0].name[0] == 0)
-		model_find_out(c->model, SEVERITY_NOTE, "core",
-			       "a core does not keep the names of threads");
-}
-
 static void look_at_core(struct collection *c)
 {
 	const struct collect_options *o = c->options;
@@ -402,7 +392,6 @@ static void look_at_core(struct collection *c)
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
 	say_modules(&c->modules, o->evidence_only, c->model);
-	tell_lost_names(c);
 	if (!wants_bytes_only(c))
 		locate(c, c->mem);
 }

@@ -44,8 +44,9 @@ static void tell_module(const struct module *mod, struct model *m)
 		       is_known ? "would give its code, read-only data and symbols: "
 				  "--sysroot DIR (by its path), --debug-dir DIR (by "
 				  "build-id or name), or DEBUGINFOD_URLS"
-				: "no file can be known to be the one: have bit 4 of "
-				  "coredump_filter on (it is by default)");
+				: "no file can be known to be the one: a core that "
+				  "is not cut short, with bit 4 of coredump_filter on "
+				  "(it is by default), has that page");
 	buf_release(&evidence);
 }
 

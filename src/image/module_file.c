@@ -91,8 +91,8 @@ static void say_other(struct file_search *s, const char *path, const struct imag
 			 "the file there now is not the one that is mapped");
 	else if (!s->mapped)
 		snprintf(why, sizeof(why),
-			 "the core has no build-id to know '%.100s' by: "
-			 "coredump_filter had bit 4 off",
+			 "the core lacks its first page, whose build-id would tell "
+			 "whether it is '%.100s'",
 			 path);
 	else
 		snprintf(why, sizeof(why),

@@ -108,6 +108,18 @@ static void tell_process(const struct telling *t)
 		    "", "%s", c->process.exe);
 }
 
+/* NT_PRPSINFO has the process's own name; those of threads our own cores alone have. */
+static void tell_threads(const struct telling *t)
+{
+	const struct mem *m = &t->core->mem;
+	bool lacks_names = m->nthreads > 1 && m->threads[0].name[0] == 0;
+
+	row(t, "threads",
+	    lacks_names ? "NT_PRSTATUS; such a core does not keep their names"
+			: "NT_PRSTATUS",
+	    "", "%zu", m->nthreads);
+}
+
 static bool has_fault(const struct core *c)
 {
 	static const unsigned by_instruction[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
@@ -187,7 +199,7 @@ void core_check(const struct mem *m, struct model *model)
 
 	tell_process(&t);
 	tell_end(&t);
-	row(&t, "threads", "NT_PRSTATUS", "", "%zu", m->nthreads);
+	tell_threads(&t);
 	tell_memory(&t);
 	if (!c->process.has_files)
 		row(&t, "files", "there is no NT_FILE",
