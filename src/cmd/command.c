@@ -132,21 +132,33 @@ void context_limit(const struct context *cx, const char *target)
 	ending_limit(&limits);
 }
 
+static bool folder_is_there(const char *option, const char *path, struct err *e)
+{
+	struct stat st;
+
+	return !path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) ||
+	       fail(e, ERR_USAGE, "%s: there is no folder '%s'", option, path);
+}
+
 bool context_collect(struct context *cx, const char *target,
 		     const struct collect_options *needs, struct err *e)
 {
-	struct progress progress = progress_begin("reading");
 	struct collect_options o = *needs;
+	struct progress progress;
 	bool ok;
 
 	if (cx->model)
 		return true;
+	if (!folder_is_there("--sysroot", cx->shared.sysroot, e) ||
+	    !folder_is_there("--debug-dir", cx->shared.debug_dir, e))
+		return false;
 	context_limit(cx, target);
 	o.mode = (enum snapshot_mode)cx->shared.mode;
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.exe = cx->shared.exe;
 	o.sysroot = cx->shared.sysroot;
 	o.debug_dir = cx->shared.debug_dir;
+	progress = progress_begin("reading");
 	o.progress = &progress;
 	ok = collect_target(target, &o, &cx->model, e);
 	progress_end(&progress);

@@ -391,7 +391,7 @@ static void look_at_core(struct collection *c)
 	core_find(c->mem, c->model);
 	module_set_build(c->mem, &where, &c->modules);
 	module_set_back(&c->modules, c->mem);
-	say_modules(&c->modules, o->evidence_only, c->model);
+	say_modules(&c->modules, o->evidence_only, where.entry, c->model);
 	if (!wants_bytes_only(c))
 		locate(c, c->mem);
 }

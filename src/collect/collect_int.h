@@ -198,7 +198,8 @@ void root_add(struct model *m, uint32_t group, const struct root *root);
 
 /* Rows of evidence, or a note, on files that are missing; a warning when --exe is none of
  * the core's. */
-void say_modules(const struct module_set *set, bool evidence, struct model *m);
+void say_modules(const struct module_set *set, bool evidence, taddr entry,
+		 struct model *m);
 
 /* ---- bookkeeping (own.c) ---- */
 

@@ -32,26 +32,35 @@ static void list_found(const struct module_set *set, struct buf *out)
 				   found_by[i]);
 }
 
-static void tell_module(const struct module *mod, struct model *m)
+static const char *cure_of(const struct module *mod, bool is_program)
+{
+	if (!mod->build_id[0] && !mod->image)
+		return "no file can be known to be the one: a core that is not cut "
+		       "short, with bit 4 of coredump_filter on (it is by default), "
+		       "has that page";
+	if (is_program)
+		return "would give its code, read-only data and symbols: --exe FILE, or "
+		       "as any other: --sysroot DIR (by its path), --debug-dir DIR (by "
+		       "build-id or name), or DEBUGINFOD_URLS";
+	return "would give its code, read-only data and symbols: --sysroot DIR (by its "
+	       "path), --debug-dir DIR (by build-id or name), or DEBUGINFOD_URLS";
+}
+
+static void tell_module(const struct module *mod, bool is_program, struct model *m)
 {
 	struct buf evidence = { 0 };
-	bool is_known = mod->build_id[0] || mod->image;
 
 	if (mod->build_id[0])
 		buf_printf(&evidence, "build-id %s; ", mod->build_id);
 	buf_str(&evidence, mod->missing);
 	model_evidence(m, "missing file", mod->path, evidence.s,
-		       is_known ? "would give its code, read-only data and symbols: "
-				  "--sysroot DIR (by its path), --debug-dir DIR (by "
-				  "build-id or name), or DEBUGINFOD_URLS"
-				: "no file can be known to be the one: a core that "
-				  "is not cut short, with bit 4 of coredump_filter on "
-				  "(it is by default), has that page");
+		       cure_of(mod, is_program));
 	buf_release(&evidence);
 }
 
-static void tell_modules(const struct module_set *set, struct model *m)
+static void tell_modules(const struct module_set *set, taddr entry, struct model *m)
 {
+	const struct module *program = module_at(set, entry);
 	struct buf found = { 0 };
 	char answer[64];
 
@@ -61,7 +70,7 @@ static void tell_modules(const struct module_set *set, struct model *m)
 	model_evidence(m, "files of modules", answer, found.s ? found.s : "", "");
 	for (size_t i = 0; i < set->n; i++)
 		if (set->modules[i].missing[0])
-			tell_module(&set->modules[i], m);
+			tell_module(&set->modules[i], &set->modules[i] == program, m);
 	buf_release(&found);
 }
 
@@ -86,14 +95,15 @@ static void note_missing(const struct module_set *set, size_t missing, struct mo
 	buf_release(&names);
 }
 
-void say_modules(const struct module_set *set, bool evidence, struct model *m)
+void say_modules(const struct module_set *set, bool evidence, taddr entry,
+		 struct model *m)
 {
 	size_t missing = count_missing(set);
 
 	if (set->refused[0])
 		model_find_out(m, SEVERITY_WARNING, "modules", "%s", set->refused);
 	if (evidence)
-		tell_modules(set, m);
+		tell_modules(set, entry, m);
 	else if (missing > 0)
 		note_missing(set, missing, m);
 }

@@ -135,6 +135,7 @@ def test_without_files(look, foreign, heapsift):
         assert f"build-id {foreign.ids[name]};" in missing[str(path)]["evidence"]
         assert "No such file" in missing[str(path)]["evidence"]
         assert "--sysroot" in missing[str(path)]["cure"]
+        assert ("--exe" in missing[str(path)]["cure"]) == (name == "python")
     assert len(said) == 1
     assert_text(heapsift, foreign, False)
 

@@ -55,6 +55,12 @@ def test_no_such_process(heapsift, command):
     said(heapsift(command, pid, code=3), str(pid), "no")
 
 
+@pytest.mark.parametrize("option", ["--sysroot", "--debug-dir"])
+def test_no_such_folder(heapsift, sleeper, tmp_path, option):
+    said(heapsift("top", sleeper.pid, option, tmp_path / "x", code=2),
+         f"{option}: there is no folder '{tmp_path}/x'")
+
+
 def test_dump_of_no_such_process_leaves_no_file(heapsift, tmp_path):
     said(heapsift("dump", unused_pid(), "-o", tmp_path / "x.hsift", code=3))
     assert os.listdir(tmp_path) == []

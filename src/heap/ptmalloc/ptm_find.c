@@ -535,7 +535,8 @@ static const char *tell_none(struct model *m, const struct mem *mem,
 		model_evidence(m, "main_arena", "not found",
 			       "127 bin headers that point back are nowhere in private "
 			       "memory",
-			       "another allocator: its memory counts as mappings");
+			       "another allocator, or a core that lacks the data of "
+			       "libc: its memory counts as mappings");
 		return "main_arena is nowhere in memory";
 	}
 	if (ptm_word(mem, arena + s->state->top) == 0) {
