@@ -21,6 +21,7 @@ cat <<TEXT
   $build/heapsift why PID ADDR      who keeps an object or block alive
   $build/heapsift check PID         what can be read, and how we know
   $build/heapsift dump PID -o FILE  keep it; every command reads FILE, too
+  $build/heapsift CORE              who died, of what, and what it held
   $build/heapsift top PID --json    for programs; --csv for spreadsheets
   $build/heapsift help              all commands
 TEXT

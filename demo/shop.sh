@@ -62,7 +62,22 @@ grep -q 'module catalog.audit, name recorder' "$dir/answer" || die "why does not
 remark "A receiver of the signal order_placed keeps the requests it is called with:" \
 	"$(counted requests) of them by now, though one is being answered."
 
+title "Kept for later"
+look core "$service" -o shop.core
+
 title "And the service?"
 paragraph "It stood still for $(stood). Meanwhile and in between it" \
 	"answered $answered requests, the slowest in $(in_ms "$worst")" \
 	"(before anybody looked: $(in_ms "$usual"))."
+
+title "The process is gone, its core is not"
+kill "$clients" && clients=''
+kill -KILL "$service"
+wait "$service" 2>/dev/null || true
+service=''
+look_back why shop.core "$pages"
+grep -q 'module catalog.cache, name PAGES' "$dir/answer" || die "the core does not tell of the cache"
+held=$(sed -nE 's/.*retains ([0-9.]+ [KMG]iB).*/\1/p' "$dir/answer" | head -n 1)
+[ -n "$held" ] || die "the core does not tell what the cache retains"
+remark "The core answers as the process did: PAGES retains $held. So would a core of" \
+	"a crash, one of gdb or one that was sent, packed or not."

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the parts of the demo share: how they look and how they are cleaned up. Sourced.
 build=${BUILD:-build}
+heapsift=$(realpath "$build")/heapsift
 
 dir=$(mktemp -d)
 service='' clients=''
@@ -55,15 +56,20 @@ wait_until() {
 	die "the service did not get ready in 20 s"
 }
 
-# Runs heapsift while the service works and shows what it says; it stays in $dir/answer.
-answered=0 worst=0 pauses=()
+# Runs heapsift in $dir and shows what it says; it stays in $dir/answer.
 looks=0
-look() {
+look_back() {
 	[ "$looks" -eq 0 ] || printf '\n'
 	looks=$((looks + 1))
 	printf '%s$ heapsift %s%s\n' "$bold" "$*" "$plain"
-	COLUMNS=80 "$build/heapsift" "$@" >"$dir/answer" || die "heapsift $1 failed"
+	(cd "$dir" && COLUMNS=80 "$heapsift" "$@") >"$dir/answer" || die "heapsift $1 failed"
 	cat "$dir/answer"
+}
+
+# The same while the service works.
+answered=0 worst=0 pauses=()
+look() {
+	look_back "$@"
 	pauses+=("$(sed -nE 's/.*paused ([0-9.]+ [a-z]+).*/\1/p' "$dir/answer")")
 	ask
 	answered=$((answered + requests))

@@ -27,7 +27,7 @@ static bool core_check(const void *args, struct err *e)
 	return output_check("core", "a core", a->output, a->force, e);
 }
 
-/* "wrote x.core: 1.2 GiB (3.4 GiB mapped), 12 threads, paused 3 ms", and notes below. */
+/* "wrote x.core: 1.2 GiB (3.4 GiB mapped), 12 threads", and the footer. */
 static void core_tell(const struct model *m, const char *path, struct sink *out)
 {
 	struct buf line = { 0 };
@@ -48,10 +48,6 @@ static void core_tell(const struct model *m, const char *path, struct sink *out)
 	buf_str(&line, " mapped), ");
 	count_show(&line, m->threads.n);
 	buf_str(&line, m->threads.n == 1 ? " thread" : " threads");
-	if (m->processes.pause_ns[0]) {
-		buf_str(&line, ", paused ");
-		duration_show(&line, m->processes.pause_ns[0]);
-	}
 	buf_char(&line, '\n');
 	sink_add(out, line.s, line.n);
 	buf_release(&line);
@@ -85,20 +81,16 @@ const struct command cmd_core = {
 	.group = GROUP_KEEP,
 	.brief = "write a core file of a process that goes on",
 	.text = "Writes an ELF core as the kernel and gcore do, for gdb, heapsift or any "
-		"other "
-		"tool that reads cores. The process stands for milliseconds: it is its "
-		"fork "
-		"that is written, all threads with all their registers. The file is "
-		"sparse, "
-		"and readable by its owner alone, as everything that the process had in "
-		"its "
-		"memory is in it. An interrupted core leaves no file.\n\n"
+		"other tool that reads cores. The process stands for milliseconds: it is "
+		"its fork that is written, all threads with all their registers. The "
+		"file is sparse, and readable by its owner alone, as everything that the "
+		"process had in its memory is in it. An interrupted core leaves no "
+		"file.\n\n"
 		"In it are private memory, shared memory, and the programs and libraries "
 		"that are loaded, text and all, so that it can be read without their "
-		"files. "
-		"Other files that are mapped are left out unless they were written to "
-		"privately; so are device memory and what the process wants in no core "
-		"(MADV_DONTDUMP).",
+		"files. Other files that are mapped are left out unless they were "
+		"written to privately; so are device memory and what the process wants "
+		"in no core (MADV_DONTDUMP).",
 	.example = "core 1234 -o service.core",
 	.example_text = "then: gdb -c service.core, or heapsift top service.core",
 	.flags = COMMAND_LIVE,

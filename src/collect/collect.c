@@ -565,6 +565,13 @@ bool collect_core(const char *target, const struct collect_options *o,
 	uint64_t pid;
 	bool ok;
 
+	if (!is_number(target))
+		return fail(
+			e, ERR_USAGE,
+			"'%s' is no process number\n"
+			"a core is made of a process that runs; 'heapsift FILE' reads "
+			"one that is there",
+			target);
 	if (!read_pid(target, &pid, e))
 		return false;
 	c.pid = (pid_t)pid;

@@ -39,9 +39,11 @@ def test_demo_tells_its_story(tmp_path):
     out, _ = demo.communicate(timeout=100)
     took = time.monotonic() - began
     assert demo.returncode == 0, out
-    for command in ("summary", "top", "blocks", "objects", "why"):
+    for command in ("summary", "top", "blocks", "objects", "why", "core"):
         assert re.search(rf"^\$ heapsift {command} \d+", out, re.M), out
     assert re.search(r"^\$ heapsift \d+$", out, re.M), out
+    assert re.search(r"^\$ heapsift why shop.core 0x", out, re.M), out
+    assert out.count("name PAGES") == 2
     assert "market::Subscriber" in out
     assert "module catalog.cache, name PAGES" in out
     assert "module catalog.audit, name recorder" in out
