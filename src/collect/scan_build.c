@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { NO_TYPE = UINT32_MAX };
+enum { STEPS = 16 /* in which the tables grow */ };
 
 void scan_read_vtables(struct scan *s, struct cxx_vtables *vtables)
 {
@@ -133,18 +134,30 @@ static void build_damages(struct scan *s, struct model *m)
 	}
 }
 
+/* For the blocks of some segments from k on; of how many. Not for all at once: what is only
+ * reserved counts against the limit of memory, too. */
+static size_t make_room(const struct scan *s, size_t k, struct model *m)
+{
+	size_t some = s->nsegments / STEPS + 1, next = k + some;
+	size_t rows = next < s->nsegments ? s->segments[next]->first : s->nblocks;
+
+	model_table_resize(m, &model_tables[TABLE_blocks], rows);
+	if (s->previews)
+		model_table_resize(m, &model_tables[TABLE_previews], rows);
+	return some;
+}
+
 void scan_build_blocks(struct scan *s, struct model *m)
 {
 	struct build b = { .m = m };
-	size_t n = s->nblocks;
+	size_t room = 0;
 
 	b.string_type = model_type(m, str_of("c"), str_of("string data"), str_of(""));
-	model_table_resize(m, &model_tables[TABLE_blocks], n);
-	if (s->previews)
-		model_table_resize(m, &model_tables[TABLE_previews], n);
 	for (size_t k = 0; k < s->nsegments; k++) {
 		struct row_segment *rows = s->segments[k];
 
+		if (k == room)
+			room += make_room(s, k, m);
 		copy_rows(rows, m);
 		type_rows(&b, rows);
 		segment_free_columns(rows);

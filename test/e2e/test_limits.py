@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import HEAPSIFT, die_with_parent, not_run
+from conftest import FIXTURES, HEAPSIFT, Target, die_with_parent, not_run
 
 NO_TMPFILE = HEAPSIFT.parent / "driver" / "no_tmpfile"
 TARGET = """
@@ -89,6 +89,36 @@ def test_memory_for_a_snapshot(heapsift, target, tmp_path):
     heapsift("dump", target.pid, "-o", tmp_path / "a.hsift")
     shown = heapsift("top", tmp_path / "a.hsift", "--mem-limit", "2M", code=4)
     assert "it needs" in shown.err and "the limit is 2" in shown.err
+
+
+@pytest.fixture(scope="module")
+def native():
+    t = Target([FIXTURES / "many_blocks", 800_000]).wait_ready()
+    yield t
+    t.end()
+
+
+def measure(*args):
+    """How it ended, what it said, and the most memory it had, in bytes."""
+    run = subprocess.Popen([HEAPSIFT, *map(str, args)], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE)
+    said = run.stderr.read().decode()
+    _, status, usage = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(status)
+    return run.returncode, said, usage.ru_maxrss * 1024
+
+
+def is_let_go(pid):
+    """The last one's guardian may still be about."""
+    while "TracerPid:\t0" not in Path(f"/proc/{pid}/status").read_text():
+        time.sleep(0.01)
+    return True
+
+
+def test_blocks_alone_need_little_more_than_they_use(native):
+    code, _, peak = measure("summary", native.pid)
+    assert code == 0 and is_let_go(native.pid)
+    assert measure("summary", native.pid, "--mem-limit", int(1.3 * peak))[0] == 0
 
 
 def test_time_for_a_process(target):
