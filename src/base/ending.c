@@ -6,6 +6,9 @@
  *
  * What a signal handler needs to know has to be where it can find it: `ending` is the one
  * mutable global of the program (tools/layers.sh). Handlers read it and never write it.
+ *
+ * An allocation that fails knows nothing of the work it was for, so what that comes to in
+ * all has been left here before.
  */
 #include "base/ending.h"
 
@@ -13,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -25,6 +29,8 @@ static struct {
 	struct ending_limits limits;
 	char out_of_time[128];
 	int code; /* of an end by a limit */
+	_Atomic uint64_t need;
+	atomic_bool is_over;
 } ending;
 
 static void say(const char *text)
@@ -33,12 +39,16 @@ static void say(const char *text)
 		return; /* nobody listens */
 }
 
+static const char *wiping(void)
+{
+	return ending.has_line ? "\r\033[K" : "";
+}
+
 static void clean_up(void)
 {
 	if (ending.has_path)
 		unlink(ending.path);
-	if (ending.has_line)
-		say("\r\033[K");
+	say(wiping());
 }
 
 static void end_by_signal(int number)
@@ -158,22 +168,78 @@ uint64_t ending_memory(void)
 	return ending.code ? ending.limits.memory : UINT64_MAX;
 }
 
+static void write_bytes(char *out, size_t room, uint64_t bytes)
+{
+	double mib = (double)bytes / (1 << 20);
+
+	if (mib < 1000)
+		snprintf(out, room, "%.0f MiB", mib);
+	else
+		snprintf(out, room, "%.1f GiB", mib / 1024);
+}
+
+/* In two lines; need 0: it is not known, but more than the limit. */
+static void say_need(char *out, size_t room, uint64_t need)
+{
+	const struct ending_limits *l = &ending.limits;
+	char takes[32], have[32];
+
+	write_bytes(have, sizeof(have), l->memory);
+	write_bytes(takes, sizeof(takes), need ? need : l->memory);
+	snprintf(out, room,
+		 "this needs %s %s of memory; %s %s\n"
+		 "--mem-limit=SIZE lets it have more; else %s",
+		 need ? "about" : "more than", takes,
+		 l->memory_is_said ? "the limit is" : "what can be spared here is", have,
+		 l->kind == ERR_PROCESS
+			 ? "write a core with 'heapsift core', and look into that on a "
+			   "machine that has it"
+			 : "look into the file on a machine that has it");
+}
+
+bool ending_allows(uint64_t need, struct err *e)
+{
+	char text[sizeof(e->text)];
+
+	if (need <= ending_memory())
+		return true;
+	say_need(text, sizeof(text), need);
+	return fail(e, ending.limits.kind, "%s", text);
+}
+
+_Noreturn static void end_of_limit(uint64_t need)
+{
+	char text[512];
+	char *second;
+
+	while (atomic_exchange(&ending.is_over, true))
+		pause(); /* another thread says it already, and ends us */
+	say_need(text, sizeof(text), need);
+	second = strchr(text, '\n');
+	*second++ = 0;
+	if (ending.has_path)
+		unlink(ending.path);
+	/* At one go: another thread may be about to draw a line. */
+	dprintf(STDERR_FILENO, "%sheapsift: %s\nheapsift: %s\n", wiping(), text, second);
+	_exit(ending.code);
+}
+
+void ending_expect(uint64_t found, uint64_t need)
+{
+	ending.need = need;
+	if (found > ending_memory())
+		end_of_limit(max_u64(found, need));
+}
+
 void ending_of_memory(size_t bytes)
 {
-	char text[200];
+	if (ending_memory() != UINT64_MAX) {
+		uint64_t need = ending.need;
 
-	clean_up();
-	if (ending_memory() == UINT64_MAX) {
-		snprintf(text, sizeof(text), "heapsift: out of memory (%zu bytes more)\n",
-			 bytes);
-		say(text);
-		_exit(70);
+		/* Of what failed it is known by now that it does not suffice. */
+		end_of_limit(need > ending_memory() ? need : 0);
 	}
-	snprintf(text, sizeof(text), "heapsift: this needs more than %llu MiB; %s\n",
-		 (unsigned long long)ending.limits.memory >> 20,
-		 ending.limits.memory_is_said
-			 ? "that is the limit (--mem-limit)"
-			 : "that is what can be spared here (see --mem-limit)");
-	say(text);
-	_exit(ending.code);
+	clean_up();
+	dprintf(STDERR_FILENO, "heapsift: out of memory (%zu bytes more)\n", bytes);
+	_exit(70);
 }

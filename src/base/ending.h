@@ -27,6 +27,13 @@ struct ending_limits {
 void ending_limit(const struct ending_limits *l);
 /* Of the limits of memory; UINT64_MAX none. */
 uint64_t ending_memory(void);
+
+/* What was found so far takes `found` bytes of memory at its peak, and all of it may take
+ * about `need`; 0: not known yet. Ends us at once if what was found is more than the limit,
+ * and says `need` in any end by that limit. */
+void ending_expect(uint64_t found, uint64_t need);
+/* False: what needs so much goes beyond the limit. */
+must_check bool ending_allows(uint64_t need, struct err *e);
 /* No memory could be had: ends us, with a word on the limit if there is one. */
 _Noreturn void ending_of_memory(size_t bytes);
 

@@ -39,6 +39,7 @@ struct collection {
 	struct object_walk
 		*objects; /* NULL: there is no interpreter, or none we can read */
 	struct root_scan *roots;
+	struct need need;
 };
 
 /* The heap is of no interest then. */
@@ -169,7 +170,7 @@ static bool scan_target(struct collection *c, struct scan *s, struct err *e)
 	if (c->heap)
 		scan_heap(c, s);
 	if (c->objects)
-		objects_read(c->objects);
+		objects_read(c->objects, &c->need);
 	if (s->edges)
 		c->roots = root_scan_read(s, &c->modules, c->objects);
 	return true;
@@ -264,10 +265,13 @@ static bool collect_view(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
 			  .edges = c->options->edges && !wants_bytes_only(c),
-			  .progress = c->options->progress };
+			  .progress = c->options->progress,
+			  .need = &c->need };
 	struct err lost;
 	bool ok;
 
+	c->need.edges = s.edges;
+	c->need.previews = s.previews;
 	sort_threads(c->mem);
 	ok = scan_target(c, &s, e);
 

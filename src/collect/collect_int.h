@@ -12,9 +12,31 @@
 #include "lang/lang.h"
 #include "mem/mem.h"
 
+#include <stdatomic.h>
+
 struct address_range {
 	taddr start, end;
 };
+
+/* ---- how much memory of ours it will take (need.c) ---- */
+
+struct need {
+	bool edges, previews;
+	_Atomic uint64_t nodes, words, bytes; /* found so far; bytes: of values */
+	_Atomic uint64_t done;  /* of `total`, in any unit: this stage's work */
+	uint64_t total, before; /* before: what earlier stages come to */
+};
+
+struct found {
+	uint64_t done, nodes, words, bytes;
+};
+
+/* Other work begins. */
+void need_stage(struct need *n, uint64_t total);
+/* By any thread. Ends us if all that was found is more than the limit of memory. */
+void need_add(struct need *n, const struct found *f);
+/* Until more is known: there are pools of objects of so many bytes. */
+void need_guess(const struct need *n, uint64_t pool_bytes);
 
 /* What a used block is, before types have rows. */
 enum block_tag {
@@ -84,7 +106,8 @@ struct scan {
 	const struct mem *mem;
 	const struct cxx_filter *vptrs; /* which first words may be vtable pointers */
 	bool previews, edges;
-	struct progress *progress;   /* may be NULL; of the calling thread */
+	struct progress *progress; /* may be NULL; of the calling thread */
+	struct need *need;
 	const struct python *python; /* may be NULL */
 	/* Read by layout alone: bookkeeping of the allocator and of interpreters. No word in
 	 * a block there is a reference. By address; found by scan_find_bounds. */
@@ -167,7 +190,7 @@ struct possible_word {
 };
 
 struct object_walk *object_walk_new(struct python *py, const struct collect_options *o);
-void objects_read(struct object_walk *w);
+void objects_read(struct object_walk *w, struct need *need);
 /* False: there is more than can be numbered. */
 must_check bool objects_build(struct object_walk *w, struct model *m, struct err *e);
 /* By object, then those of roots, whose rows have node NO_NODE until edges_build; valid until object_walk_free. */

@@ -86,7 +86,6 @@ static void read_slabs(struct object_walk *w)
 	struct slab_table *t = &w->slabs;
 
 	progress_stage(w->progress, "finding objects");
-	t->npools = w->reader->pools(w->py, &t->pools);
 	w->by_pool = xcalloc(t->npools, sizeof(*w->by_pool));
 	pool_run(w->nkeepers, t->npools, 1, read_pools, w);
 	w->is_full = !slab_table_build(t, w->by_pool);
@@ -121,10 +120,21 @@ static void on_root(void *context, const struct python_root *root)
 	root_list_add(&k->walk->roots, root, id);
 }
 
+/* In a segment, since it was as `before`. */
+static void tell_found(struct object_walk *w, const struct keep_segment *s,
+		       const struct keep_segment *before)
+{
+	need_add(w->need, &(struct found){ .done = s->n - before->n,
+					   .nodes = s->n - before->n,
+					   .words = s->nedges - before->nedges,
+					   .bytes = s->values.n - before->values.n });
+}
+
 static void read_piece(struct object_walk *w, struct keeper *k, size_t segment)
 {
 	uint32_t first = (uint32_t)(segment * KEEP_ROWS);
 	struct slab_iter it = slab_iter_from(&w->slabs, first);
+	const struct keep_segment before = w->segments[segment];
 
 	for (uint32_t n = 0; n < KEEP_ROWS && slab_iter_next(&it); n++) {
 		const struct walk_slab *s = &w->slabs.slabs[it.block.slab];
@@ -132,6 +142,7 @@ static void read_piece(struct object_walk *w, struct keeper *k, size_t segment)
 		k->room = slab_block_start(&w->slabs, &it.block) + s->block_size;
 		keep_object(k, it.id, it.at);
 	}
+	tell_found(w, &w->segments[segment], &before);
 }
 
 /* Piece 0 is the lists and the roots: one long chain, so it is begun first. */
@@ -171,10 +182,12 @@ static void read_outside(void *context, size_t begin, size_t end, unsigned worke
 	     s < w->round_begin / KEEP_ROWS + end; s++) {
 		uint64_t first = max_u64(s * KEEP_ROWS, w->round_begin);
 		uint64_t last = min_u64((s + 1) * KEEP_ROWS, w->round_end);
+		const struct keep_segment before = w->segments[s];
 
 		for (uint64_t id = first; id < last; id++)
 			keep_object(k, (uint32_t)id,
 				    outside_addr(&w->outside, (uint32_t)id));
+		tell_found(w, &w->segments[s], &before);
 	}
 }
 
@@ -187,13 +200,27 @@ static void read_rounds(struct object_walk *w)
 		w->round_begin = w->round_end;
 		w->round_end = walk_ids(w);
 		make_segments(w);
+		need_stage(w->need, w->round_end - w->round_begin);
 		first = w->round_begin / KEEP_ROWS;
 		pool_run(w->nkeepers, w->nsegments - first, 1, read_outside, w);
 	}
 }
 
-void objects_read(struct object_walk *w)
+static void find_pools(struct object_walk *w)
 {
+	struct slab_table *t = &w->slabs;
+	uint64_t bytes = 0;
+
+	t->npools = w->reader->pools(w->py, &t->pools);
+	for (size_t i = 0; i < t->npools; i++)
+		bytes += t->pools[i].end - t->pools[i].start;
+	need_guess(w->need, bytes);
+}
+
+void objects_read(struct object_walk *w, struct need *need)
+{
+	w->need = need;
+	find_pools(w);
 	for (unsigned i = 0; i < w->nkeepers; i++)
 		w->keepers[i].reader = w->reader->reader_new(w->py);
 	read_slabs(w);
@@ -202,6 +229,7 @@ void objects_read(struct object_walk *w)
 		w->outside.max = TORN - w->outside.first;
 		make_segments(w);
 		progress_stage(w->progress, "reading objects");
+		need_stage(need, w->slabs.nobjects);
 		pool_run(w->nkeepers, w->nsegments + 1, 1, read_pieces, w);
 		read_rounds(w);
 		w->is_full = w->outside.is_full;

@@ -287,6 +287,7 @@ struct object_walk {
 	struct python *py;
 	bool values, edges; /* as asked for */
 	struct progress *progress;
+	struct need *need; /* while memory is read */
 
 	struct pool_slabs *by_pool; /* while pools are read */
 	struct slab_table slabs;

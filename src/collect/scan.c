@@ -31,6 +31,7 @@ struct part_walk {
 	const struct scan *scan;
 	struct scan_part *part;
 	size_t next_own; /* the first of scan->own that ends behind where the walk is */
+	taddr told;      /* where in the present span; see tell_found */
 };
 
 void segment_free_columns(struct row_segment *rows)
@@ -51,11 +52,22 @@ static inline uint64_t word_at(const uint8_t *bytes)
 	return word;
 }
 
-static struct row_segment *add_row_segment(struct part_walk *walk)
+/* Up to `at`; rows: those of a segment that gets no more, NULL none. */
+static void tell_found(struct part_walk *walk, const struct row_segment *rows, taddr at)
+{
+	need_add(walk->scan->need, &(struct found){ .done = at - walk->told,
+						    .nodes = rows ? rows->n : 0,
+						    .words = rows ? rows->nwords : 0 });
+	walk->told = at;
+}
+
+static struct row_segment *add_row_segment(struct part_walk *walk, taddr at)
 {
 	struct row_segment *rows = xcalloc(1, sizeof(*rows));
 	struct scan_part *p = walk->part;
 
+	if (p->last_rows)
+		tell_found(walk, p->last_rows, at);
 	rows->part = p;
 	rows->columns = xmap(sizeof(*rows->columns));
 	if (walk->scan->previews)
@@ -267,7 +279,7 @@ static void on_block(void *context, const struct heap_block *b, struct mem_windo
 	struct row_columns *c;
 
 	if (!rows || rows->n == SEGMENT_ROWS)
-		rows = add_row_segment(walk);
+		rows = add_row_segment(walk, b->addr);
 	c = rows->columns;
 	c->addr[rows->n] = b->addr;
 	c->size[rows->n] = b->size;
@@ -290,6 +302,28 @@ static void on_damage(void *context, taddr where, const char *text)
 	p->damages[p->ndamages++] = (struct damage){ where, xstrdup(text) };
 }
 
+static void walk_part(const struct scan *s, struct scan_part *p, struct mem_window *w)
+{
+	struct part_walk walk = { .scan = s, .part = p };
+	struct heap_sink sink = { on_block, on_damage, &walk };
+
+	for (size_t i = p->first_span; i < p->first_span + p->nspans; i++) {
+		walk.told = s->spans[i].start;
+		heap_walk(s->heap, i, w, &sink);
+		tell_found(&walk, NULL, s->spans[i].end);
+	}
+	tell_found(&walk, p->last_rows, walk.told);
+}
+
+static uint64_t spans_bytes(const struct scan *s)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < s->nspans; i++)
+		bytes += s->spans[i].end - s->spans[i].start;
+	return bytes;
+}
+
 static void walk_parts(void *context, size_t begin, size_t end, unsigned worker)
 {
 	struct scan *s = context;
@@ -297,13 +331,8 @@ static void walk_parts(void *context, size_t begin, size_t end, unsigned worker)
 
 	if (worker == 0)
 		progress_step(s->progress, begin, s->nparts);
-	for (size_t i = begin; i < end; i++) {
-		struct part_walk walk = { s, &s->parts[i], 0 };
-		struct heap_sink sink = { on_block, on_damage, &walk };
-
-		for (size_t k = 0; k < walk.part->nspans; k++)
-			heap_walk(s->heap, walk.part->first_span + k, w, &sink);
-	}
+	for (size_t i = begin; i < end; i++)
+		walk_part(s, &s->parts[i], w);
 	mem_window_free(w);
 }
 
@@ -341,6 +370,7 @@ void scan_blocks(struct scan *s)
 {
 	cut_parts(s);
 	progress_stage(s->progress, "walking the heap");
+	need_stage(s->need, spans_bytes(s));
 	pool_run(pool_cores(), s->nparts, 1, walk_parts, s);
 	line_up_segments(s);
 }

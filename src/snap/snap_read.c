@@ -353,17 +353,18 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 {
 	uint64_t machine =
 		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t have = min_u64(machine, ending_memory());
 	uint64_t need = special_slot(r, STRING_BYTES)->claim.values.rows;
 
 	/* No sum wraps: what is added is at most 2^32 rows, or 2^60 four-byte edges. */
 	need += special_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		need += rows[i] * row_bytes(&model_tables[i]);
-	return need <= have ||
-	       fail(e, ERR_FILE, "it needs %lu MiB of memory; %s %lu (see --mem-limit)",
-		    need >> 20, have < machine ? "the limit is" : "this machine has",
-		    have >> 20);
+	if (need > machine)
+		return fail(e, ERR_FILE,
+			    "this needs about %lu MiB of memory; the machine has %lu",
+			    need >> 20, machine >> 20);
+	ending_expect(0, need);
+	return ending_allows(need, e);
 }
 
 static bool make_room(struct reader *r, struct err *e)

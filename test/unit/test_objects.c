@@ -10,9 +10,10 @@ static struct object_walk *build(struct python *py, struct model *m)
 {
 	const struct collect_options o = { .edges = true, .values = true };
 	struct object_walk *w = object_walk_over(&fake_reader, py, &o);
+	struct need need = { .edges = true };
 	struct err e;
 
-	objects_read(w);
+	objects_read(w, &need);
 	assert_true(objects_build(w, m, &e));
 	return w;
 }
