@@ -53,7 +53,7 @@ analyzer() {
 }
 
 shell() {
-	sources '^(tools|demo|test|bench|\.ci)/' | xargs -r grep -lE '^#!.*\b(ba|da)?sh$' |
+	sources '^(tools|demo|examples|test|bench|\.ci)/' | xargs -r grep -lE '^#!.*\b(ba|da)?sh$' |
 		xargs -r shellcheck -x
 }
 
