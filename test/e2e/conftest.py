@@ -66,6 +66,12 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def on_one_cpu(*argv):
+    """What to run, on one CPU, where its memory is compared byte by byte: the kernel keeps
+    the number of the CPU in each thread's struct rseq, and changes it when a thread moves."""
+    return ["taskset", "-c", str(min(os.sched_getaffinity(0))), *argv]
+
+
 class Target:
     """A running target program. It prints the truth about itself line by line, then a line
     `ready`; `truth` holds the lines before it."""

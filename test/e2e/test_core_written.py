@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import FIXTURES, HEAPSIFT, PYTHON, ROOT, Target
+from conftest import FIXTURES, HEAPSIFT, PYTHON, ROOT, Target, on_one_cpu
 
 PAGE = 4096
 SPARSE = 64 << 20  # of the fixture
@@ -120,7 +120,7 @@ def stopped(tmp_path_factory):
     """The fixture, stopped, with what it told and the cores of it."""
     folder = tmp_path_factory.mktemp("core")
     (folder / "mapped").write_bytes(b"m" * 2 * PAGE)
-    target = Target([EXE, folder / "mapped"]).wait_ready()
+    target = Target(on_one_cpu(EXE, folder / "mapped")).wait_ready()
     wait_stopped(target.pid)
     truth = [line.split() for line in target.truth]
     told = write_core(target.pid, folder / "ours")

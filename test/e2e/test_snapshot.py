@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import HEAPSIFT, PYTHON, ROOT, Target
+from conftest import HEAPSIFT, PYTHON, ROOT, Target, on_one_cpu
 
 sys.path.insert(0, str(ROOT / "test" / "support"))
 from read_snapshot import Damaged, Snapshot  # noqa: E402
@@ -21,8 +21,8 @@ FOOTER = 32
 @pytest.fixture(scope="module")
 def target():
     """A Python process full of secrets, which stands still."""
-    it = Target([PYTHON, ROOT / "test" / "fixture" / "python_secrets.py",
-                 MARK.decode() + "-argument"],
+    it = Target(on_one_cpu(PYTHON, ROOT / "test" / "fixture" / "python_secrets.py",
+                           MARK.decode() + "-argument"),
                 env={**os.environ, "SECRET": MARK.decode() + "-environment"})
     yield it.wait_ready()
     it.end()
