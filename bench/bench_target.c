@@ -3,6 +3,7 @@
  * A process to look into, of a size to order:
  *
  *   bench_target chunks N     N live blocks of 24 to 200 bytes, two references each
+ *   bench_target records N    the same of 576 to 1600 bytes: 10 M are 10 GiB
  *   bench_target bytes GIB    touched memory in blocks of 4 KiB to 64 KiB
  *   options after these:      threads N, thp (madvise huge pages), free PERCENT
  *
@@ -27,11 +28,12 @@ static uint32_t next_random(void)
 
 static void **blocks;
 
-static void make_chunks(size_t n)
+/* Blocks of `least` words, and as many more as chance has it below `spread`. */
+static void make_chunks(size_t n, uint32_t least, uint32_t spread)
 {
 	blocks = malloc(n * sizeof(*blocks));
 	for (size_t i = 0; i < n; i++) {
-		size_t words = 3 + next_random() % 23;
+		size_t words = least + next_random() % spread;
 		void **block = calloc(words, sizeof(void *));
 
 		blocks[i] = block;
@@ -106,7 +108,9 @@ int main(int argc, char **argv)
 		}
 	for (int i = 1; i + 1 < argc; i++) {
 		if (!strcmp(argv[i], "chunks"))
-			make_chunks(n = strtoull(argv[i + 1], NULL, 10));
+			make_chunks(n = strtoull(argv[i + 1], NULL, 10), 3, 23);
+		else if (!strcmp(argv[i], "records"))
+			make_chunks(n = strtoull(argv[i + 1], NULL, 10), 72, 129);
 		else if (!strcmp(argv[i], "bytes"))
 			n = make_bytes(strtod(argv[i + 1], NULL));
 		else if (!strcmp(argv[i], "free"))

@@ -13,6 +13,8 @@ bench/pause.sh
 printf '\n'
 python3 bench/bench_core.py "$BUILD"
 printf '\n'
+python3 bench/bench_big_core.py "$BUILD" 1 # 10 takes minutes and 10 GB, of memory too
+printf '\n'
 python3 bench/bench_walk.py "$BUILD"
 printf '\n'
 peer_python=/usr/bin/python3 # apt's igraph is for the system's
