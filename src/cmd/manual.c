@@ -232,8 +232,7 @@ void manual_overview(const struct command *const *commands, struct sink *out)
 		"TARGET is the PID of a process if it is all digits, else a file (write "
 		"./123 for a file of digits): a core or a snapshot. It may be packed, by "
 		"zstd, lz4, xz or gzip; then it is unpacked into a file without a name. "
-		"A "
-		"- is standard input, from which a core or a snapshot is taken.\n\n"
+		"A - is standard input, from which a core or a snapshot is taken.\n\n"
 		"What a process holds in memory can be secret: passwords, keys, mail. So "
 		"is what heapsift prints and writes.");
 	heading(out, "COMMANDS");
@@ -246,5 +245,8 @@ void manual_overview(const struct command *const *commands, struct sink *out)
 	definition(out, "TMPDIR", NULL,
 		   "the folder where what is packed or comes from a pipe is kept while "
 		   "it is read; /var/tmp if not set");
+	definition(out, "DEBUGINFOD_URLS", NULL,
+		   "the servers to ask for files that a core's process had mapped, by "
+		   "their build-ids");
 	see_also(commands, out);
 }

@@ -130,7 +130,9 @@ static bool load_contents(struct reader *r, struct err *e)
 	end = r->file_size - FOOTER_BYTES;
 	if (!read_at(r->fd, footer, FOOTER_BYTES, end) ||
 	    memcmp(footer + FOOTER_BYTES - MAGIC_BYTES, snap_end_magic, MAGIC_BYTES) != 0)
-		return fail(e, ERR_FILE, "it is cut short, or its end is damaged");
+		return fail(e, ERR_FILE,
+			    "it is cut short, or its end is damaged\n"
+			    "copy it again from where it was written");
 	offset = cursor_u64(&c), r->contents_len = cursor_u64(&c), hash = cursor_u64(&c);
 	if (offset < HEADER_BYTES || offset > end || r->contents_len != end - offset ||
 	    r->contents_len > CONTENTS_MAX)
