@@ -210,17 +210,17 @@ bool ending_allows(uint64_t need, struct err *e)
 _Noreturn static void end_of_limit(uint64_t need)
 {
 	char text[512];
-	char *second;
+	int first;
 
 	while (atomic_exchange(&ending.is_over, true))
 		pause(); /* another thread says it already, and ends us */
 	say_need(text, sizeof(text), need);
-	second = strchr(text, '\n');
-	*second++ = 0;
+	first = (int)strcspn(text, "\n");
 	if (ending.has_path)
 		unlink(ending.path);
 	/* At one go: another thread may be about to draw a line. */
-	dprintf(STDERR_FILENO, "%sheapsift: %s\nheapsift: %s\n", wiping(), text, second);
+	dprintf(STDERR_FILENO, "%sheapsift: %.*s\nheapsift: %s\n", wiping(), first, text,
+		text + first + 1);
 	_exit(ending.code);
 }
 

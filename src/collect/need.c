@@ -49,7 +49,7 @@ void need_add(struct need *n, const struct found *f)
 	n->nodes += f->nodes;
 	n->words += f->words;
 	n->bytes += f->bytes;
-	done = n->done += f->done;
+	done = atomic_fetch_add(&n->done, f->done) + f->done;
 	found = bytes_of(n);
 	if (done > 0 && done >= n->total / ENOUGH && found >= n->before)
 		need = OWN_BYTES + n->before +
