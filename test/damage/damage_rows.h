@@ -58,7 +58,7 @@ static inline int row_words(const struct rows_run *r, const struct command *c,
 	for (size_t i = 0; i < countof(more); i++)
 		for (size_t k = 0; strcmp(c->name, more[i].command) == 0 && k < 2; k++)
 			argv[n++] = more[i].words[k];
-	argv[n++] = (char *)"--sysroot=/nonexistent"; /* none of this machine's files */
+	argv[n++] = (char *)"--sysroot=/proc/self/ns"; /* has none of the files */
 	if (r->json && c->flags & COMMAND_FORMATS)
 		argv[n++] = (char *)"--json";
 	argv[n] = NULL;
