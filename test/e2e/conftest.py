@@ -20,6 +20,9 @@ FIXTURES = HEAPSIFT.parent / "fixture"
 PYTHON = os.environ.get("TEST_PYTHON") or "/usr/bin/python3"
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
+# What a shell runs in the background ignores SIGINT, and so would all that is started from
+# here: an ignored signal is inherited, a handled one is not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def not_run(reason):
