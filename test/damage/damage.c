@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ctest: timeout=240 */
 /*
  * Damage at N: every byte of a small snapshot and of a small core is damaged in turn, and
  * every command that takes a file is run on what is left. Each run ends within its budget

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ctest: timeout=300 not-asan
+# ctest: timeout=300
 """Cores that heapsift writes, read by gdb beside the one that gcore makes of the same
 stopped process, and their memory beside /proc/PID/mem."""
 import mmap
