@@ -32,9 +32,14 @@ static void list_found(const struct module_set *set, struct buf *out)
 				   found_by[i]);
 }
 
+static bool is_known(const struct module *mod)
+{
+	return mod->build_id[0] || mod->image;
+}
+
 static const char *cure_of(const struct module *mod, bool is_program)
 {
-	if (!mod->build_id[0] && !mod->image)
+	if (!is_known(mod))
 		return "no file can be known to be the one: a core that is not cut "
 		       "short, with bit 4 of coredump_filter on (it is by default), "
 		       "has that page";
@@ -46,15 +51,14 @@ static const char *cure_of(const struct module *mod, bool is_program)
 	       "path), --debug-dir DIR (by build-id or name), or DEBUGINFOD_URLS";
 }
 
-static void tell_module(const struct module *mod, bool is_program, struct model *m)
+static void tell_module(const struct module *mod, const char *cure, struct model *m)
 {
 	struct buf evidence = { 0 };
 
 	if (mod->build_id[0])
 		buf_printf(&evidence, "build-id %s; ", mod->build_id);
 	buf_str(&evidence, mod->missing);
-	model_evidence(m, "missing file", mod->path, evidence.s,
-		       cure_of(mod, is_program));
+	model_evidence(m, "missing file", mod->path, evidence.s, cure);
 	buf_release(&evidence);
 }
 
@@ -62,15 +66,25 @@ static void tell_modules(const struct module_set *set, taddr entry, struct model
 {
 	const struct module *program = module_at(set, entry);
 	struct buf found = { 0 };
+	bool says_unknown = false;
 	char answer[64];
 
 	list_found(set, &found);
 	snprintf(answer, sizeof(answer), "%zu of %zu", set->n - count_missing(set),
 		 set->n);
 	model_evidence(m, "files of modules", answer, found.s ? found.s : "", "");
-	for (size_t i = 0; i < set->n; i++)
-		if (set->modules[i].missing[0])
-			tell_module(&set->modules[i], &set->modules[i] == program, m);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct module *mod = &set->modules[i];
+
+		if (!mod->missing[0])
+			continue;
+		/* of those that cannot be known the first tells why: they can be hundreds */
+		tell_module(mod,
+			    is_known(mod) || !says_unknown ? cure_of(mod, mod == program)
+							   : "",
+			    m);
+		says_unknown |= !is_known(mod);
+	}
 	buf_release(&found);
 }
 

@@ -91,9 +91,8 @@ static void say_other(struct file_search *s, const char *path, const struct imag
 			 "the file there now is not the one that is mapped");
 	else if (!s->mapped)
 		snprintf(why, sizeof(why),
-			 "the core lacks its first page, whose build-id would tell "
-			 "whether it is '%.100s'",
-			 path);
+			 "the core lacks its first page, and so the build-id to know "
+			 "it by");
 	else
 		snprintf(why, sizeof(why),
 			 "'%.100s' is another file: its build-id is %.40s, the core's "
