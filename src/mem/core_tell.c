@@ -26,7 +26,10 @@ static struct size_text size_of(uint64_t bytes)
 
 	for (; value >= 1023.95 && unit + 1 < countof(units); unit++)
 		value /= 1024;
-	snprintf(text.s, sizeof(text.s), "%.1f %s", value, units[unit]);
+	if (bytes < 1024)
+		snprintf(text.s, sizeof(text.s), "%u bytes", (unsigned)bytes);
+	else
+		snprintf(text.s, sizeof(text.s), "%.1f %s", value, units[unit]);
 	return text;
 }
 

@@ -238,6 +238,8 @@ def test_every_coredump_filter(heapsift, tmp_path):
         answer = heapsift("blocks", core, "--json").json()
         texts = " ".join(f["text"] for f in answer["findings"])
         assert ("no private memory" in texts) == (mask & 1 == 0), (hex(mask), texts)
+        lacks = "the core lacks the data of its libc" in texts
+        assert lacks == (mask & 5 == 0), (hex(mask), texts)  # bit 2: files, too
         assert (heap in [r["addr"] for r in answer["rows"]]) == (mask & 1), hex(mask)
         if mask == 0:
             assert_one_cure(heapsift("check", core, "--json").rows())
@@ -260,8 +262,9 @@ def test_a_core_cut_short(start, heapsift, tmp_path, share):
     target = start("heap_truth", tmp_path / "truth", "live=20000", "threads=2", cwd=tmp_path)
     core = end_with_core(target, tmp_path)
     size = int(core.stat().st_size * share)
-    with open(core, "r+b") as f:
-        f.truncate(size)
+    os.truncate(core, core.stat().st_size - 1)
+    assert "1 bytes of the " in heapsift("top", core, "--json").out
+    os.truncate(core, size)
     missing = sum(n - min(n, max(0, size - offset)) for _, _, offset, n in segments_of(core))
     answer = heapsift("top", core, "--json").json()
     said = re.search(r"([\d.]+) (KiB|MiB) of the .* are missing",

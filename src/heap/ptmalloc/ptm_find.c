@@ -525,12 +525,32 @@ static void tell_arena(struct model *m, const struct ptm_places *p,
 	tell_par(m, p);
 }
 
+/* coredump_filter left it out, or the file was cut short. */
+static bool lacks_data(const struct mem *mem, const struct module *libc)
+{
+	for (size_t i = 0; libc && i < mem->nregions; i++) {
+		const struct mem_region *r = &mem->regions[i];
+		uint8_t first;
+
+		if (r->start >= libc->start && r->start < libc->end &&
+		    (r->prot & PROT_W) && mem_load(mem, r->start, &first))
+			return false;
+	}
+	return libc != NULL;
+}
+
 /* Why there is no heap to walk: in evidence, and in short. */
 static const char *tell_none(struct model *m, const struct mem *mem,
 			     const struct module *libc, const struct self_link *s)
 {
 	taddr arena = s->vaddr ? libc->bias + s->vaddr : 0;
 
+	if (lacks_data(mem, libc)) {
+		model_evidence(m, "main_arena", "not there",
+			       "the core lacks the library's data, where it is",
+			       "a whole core, with bit 0 of coredump_filter");
+		return "the core lacks the data of its libc";
+	}
 	if (arena == 0) {
 		model_evidence(m, "main_arena", "not found",
 			       "127 bin headers that point back are nowhere in private "

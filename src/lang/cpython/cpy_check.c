@@ -265,6 +265,15 @@ static bool check_interp(void *context, taddr interp)
 	return w->ok;
 }
 
+static bool fail_no_interpreter(const struct mem *m, taddr at, struct err *e)
+{
+	taddr interp;
+
+	if (!mem_load(m, at, &interp))
+		return fail(e, ERR_PROCESS, "its state is in memory that cannot be read");
+	return fail(e, ERR_PROCESS, "it has no interpreter (yet, or any more)");
+}
+
 bool cpy_check_runtime(const struct mem *m, const struct cpy_layout *l, taddr runtime,
 		       struct cpy_checked *out, struct err *e)
 {
@@ -272,7 +281,7 @@ bool cpy_check_runtime(const struct mem *m, const struct cpy_layout *l, taddr ru
 
 	*out = (struct cpy_checked){ 0 };
 	if (!cpy_peek(m, runtime + l->runtime.interpreters_head))
-		return fail(e, ERR_PROCESS, "it has no interpreter (yet, or any more)");
+		return fail_no_interpreter(m, runtime + l->runtime.interpreters_head, e);
 	cpy_each_interp(m, l, runtime, check_interp, &w);
 	if (w.ok && out->threads == 0)
 		return fail(e, ERR_PROCESS, "it has no thread");
@@ -289,7 +298,7 @@ bool cpy_check_running(const struct mem *m, const struct cpy_layout *l, taddr ru
 
 	*out = (struct cpy_checked){ 0 };
 	if (!cpy_may_be_address(interp))
-		return fail(e, ERR_PROCESS, "it has no interpreter (yet, or any more)");
+		return fail_no_interpreter(m, runtime + l->runtime.interpreters_main, e);
 	if (cpy_peek(m, interp + l->interp.id) != 0)
 		return fail(e, ERR_PROCESS, "its main interpreter is not number 0");
 	if (modules && !cpy_is_dict(m, l, modules))
