@@ -6,6 +6,7 @@
 #include "model/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The texts as they were, and what has become of each. */
 struct renaming {
@@ -36,32 +37,42 @@ static void rename_table(struct model *m, const struct renaming *r,
 	}
 }
 
-static bool is_identifier(struct str s)
+/* An identifier; may the characters of `also` be in it, too. */
+static bool is_name(struct str s, const char *also)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.s[i];
 		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 				 c == '_' || (c & 0x80);
+		bool is_inner = (c >= '0' && c <= '9') || (c && strchr(also, c));
 
-		if (!is_letter && (i == 0 || c < '0' || c > '9'))
+		if (!is_letter && (i == 0 || !is_inner))
 			return false;
 	}
 	return true;
 }
 
+static void drop_odd_name(struct model *m, uint32_t *name, const char *also)
+{
+	if (!is_name(model_text(m, *name), also))
+		*name = model_intern(m, str_of("?"));
+}
+
 /* A name that no program's text can hold is data: setattr(x, "bob@x", 1). */
 static void drop_odd_names(struct model *m)
 {
-	uint32_t unsaid = model_intern(m, str_of("?"));
-
 	for (size_t i = 0; i < m->labels.n; i++)
-		if (m->labels.kind[i] == LABEL_ATTRIBUTE &&
-		    !is_identifier(model_text(m, m->labels.name[i])))
-			m->labels.name[i] = unsaid;
+		if (m->labels.kind[i] == LABEL_ATTRIBUTE)
+			drop_odd_name(m, &m->labels.name[i], "");
 	for (size_t i = 0; i < m->roots.n; i++)
-		if (m->roots.kind[i] == ROOT_NAME &&
-		    !is_identifier(model_text(m, m->roots.name[i])))
-			m->roots.name[i] = unsaid;
+		if (m->roots.kind[i] == ROOT_NAME)
+			drop_odd_name(m, &m->roots.name[i], "");
+	for (size_t i = 0; i < m->groups.n; i++)
+		if (m->groups.kind[i] == ROOTS_MODULE)
+			drop_odd_name(m, &m->groups.name[i], ".");
+	for (size_t i = 0; i < m->types.n; i++) /* f.<locals>.C, method-wrapper */
+		if (str_is(model_text(m, m->types.domain[i]), "python"))
+			drop_odd_name(m, &m->types.kind[i], ".<>-");
 }
 
 void model_drop_values(struct model *m)
