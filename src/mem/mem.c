@@ -48,7 +48,7 @@ taddr mem_next_data(const struct mem *m, taddr at)
 	const struct mem_region *r = m->has_pages ? mem_region_at(m, at) : NULL;
 	size_t i;
 
-	if (!r || !region_is_anon(r))
+	if (!r || !region_is_zeroes(r))
 		return at;
 	i = run_after(m->pages, m->npages, at);
 	if (i == m->npages)

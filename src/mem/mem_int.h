@@ -5,6 +5,8 @@
 
 #include "mem/mem.h"
 
+#include <string.h>
+
 /* Cuts `text`, the whole of a maps file, into regions by address; their names point into
  * it. Lines that are no maps lines are skipped. */
 struct mem_region *regions_parse(char *text, size_t *n);
@@ -15,10 +17,18 @@ struct mem_region *regions_parse(char *text, size_t *n);
  */
 bool region_is_io_name(const char *name);
 
-/* Private and backed by nothing: a page in no run of m->pages reads as zeroes. */
+/* Private and backed by nothing. */
 static inline bool region_is_anon(const struct mem_region *r)
 {
 	return !(r->flags & REGION_HAS_FILE) && !(r->prot & PROT_SHARED);
+}
+
+/* A page in no run of m->pages reads as zeroes. Those of the vdso are the kernel's, in no
+ * run either; it is small, whatever a core calls so. */
+static inline bool region_is_zeroes(const struct mem_region *r)
+{
+	return region_is_anon(r) &&
+	       (r->end - r->start > 16 * PAGE_SIZE_4K || strcmp(r->name, "[vdso]") != 0);
 }
 
 /* The index of the first run that ends after `at`; n when none does. */

@@ -134,7 +134,7 @@ static void slot_fill(const struct mem *m, struct slot *s, const struct mem_regi
 
 		if (r->flags & REGION_IO)
 			mark_holes(s, at, stop);
-		else if (m->has_pages && region_is_anon(r))
+		else if (m->has_pages && region_is_zeroes(r))
 			fill_by_runs(m, s, r, at, stop);
 		else
 			fill_by_copy(m, s, r, at, stop);
@@ -303,7 +303,7 @@ static const uint8_t *look(struct mem_window *w, taddr at, size_t want, size_t *
 	*have = r ? guarded_from(w->mem, at) : unmapped_from(w->mem, at);
 	if (!r || *have)
 		return NULL;
-	if (w->mem->has_pages && region_is_anon(r)) {
+	if (w->mem->has_pages && region_is_zeroes(r)) {
 		*have = zeros_at(w->mem, r, at, want);
 		if (*have)
 			return answer(w, at, w->zeros, *have);

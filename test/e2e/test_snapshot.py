@@ -249,6 +249,15 @@ def test_kept_memory_is_the_targets(heapsift, target, tmp_path, mode):
     assert data and all(any(s <= r["start"] < e for s, e in ranges) for r in data)
 
 
+def test_all_is_kept_that_can_be_read(target, full):
+    """The vdso, too, though the kernel counts no page of it as the process's."""
+    snapshot = Snapshot(full)
+    vdso, = (r for r in snapshot.rows("regions") if r["name"] == b"[vdso]")
+    length = vdso["end"] - vdso["start"]
+    kept = snapshot.memory(vdso["start"], length)
+    assert kept[:4] == b"\x7fELF" and kept == memory_of(target.pid, vdso["start"], length)
+
+
 def test_chosen_addresses_are_kept_and_no_others(heapsift, target, tmp_path):
     block = int(told(target, "block")[0][0], 16)
     path, again = tmp_path / "one", tmp_path / "two"
