@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ctest: timeout=300 not-asan
+# ctest: timeout=300
 """A process that stands still, its cores and a snapshot of each give the same rows, byte for
 byte: what is true of memory does not depend on how it was had.
 
