@@ -71,13 +71,13 @@ main cmd web: execve execv execvp execlp execl system popen posix_spawn posix_sp
 named_symbols() { cut -d: -f2 <<<"$allowances" | tr ' ' '\n'; }
 forbidden() { grep -E " $1( |\$)" <<<"$allowances" | cut -d: -f1; }
 
-# The objects of files that (still) are in src/.
+# The objects of files that (still) are in src/; not those of trees that tests made.
 objects() {
 	local object file
 	while read -r object; do
 		file=${object#*.dir/src/}
 		[ ! -e "src/${file%.o}" ] || echo "$object"
-	done < <(find build -path '*.dir/src/*.o')
+	done < <(find build -path build/pytest -prune -o -path '*.dir/src/*.o' -print)
 }
 
 # nm and objdump, not grep: a macro or a comment cannot fool them. Lines are
