@@ -44,13 +44,23 @@ static bool read_fully(int fd, uint8_t *dst, uint64_t len, uint64_t offset)
 	return true;
 }
 
-static const uint8_t *chunk_find(const struct image_lazy *lazy, uint64_t offset,
-				 uint64_t len)
+/* Which has these bytes, or says that they cannot be read. */
+static const struct image_chunk *chunk_find(const struct image_lazy *lazy,
+					    uint64_t offset, uint64_t len)
 {
-	for (size_t i = 0; i < lazy->nchunks; i++)
-		if (lazy->chunks[i].offset == offset && lazy->chunks[i].len >= len)
-			return lazy->chunks[i].bytes;
+	for (size_t i = 0; i < lazy->nchunks; i++) {
+		const struct image_chunk *c = &lazy->chunks[i];
+
+		if (c->offset == offset && (c->bytes ? c->len >= len : c->len <= len))
+			return c;
+	}
 	return NULL;
+}
+
+static void chunk_keep(struct image_lazy *lazy, const struct image_chunk *c)
+{
+	lazy->chunks = xrealloc(lazy->chunks, lazy->nchunks + 1, sizeof(*lazy->chunks));
+	lazy->chunks[lazy->nchunks++] = *c;
 }
 
 /* Where memory has this range of the file; headers come before all segments are known. */
@@ -83,11 +93,11 @@ static bool read_bytes(const struct image *img, uint8_t *dst, uint64_t len,
 const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len)
 {
 	struct image_lazy *lazy = img->lazy;
-	const uint8_t *known = chunk_find(lazy, offset, len);
+	const struct image_chunk *known = chunk_find(lazy, offset, len);
 	uint8_t *bytes;
 
 	if (known)
-		return known;
+		return known->bytes;
 	if (len > img->file_size || offset > img->file_size - len || len > CHUNK_MAX ||
 	    lazy->nchunks == CHUNKS_MAX ||
 	    len > min_u64(LOADED_MAX, 4 * img->file_size) - lazy->loaded)
@@ -97,11 +107,12 @@ const uint8_t *image_load(const struct image *img, uint64_t offset, uint64_t len
 		return NULL;
 	if (!read_bytes(img, bytes, len, offset)) {
 		free(bytes);
+		/* Each of a thousand records may ask for the same segment. */
+		chunk_keep(lazy, &(struct image_chunk){ offset, len, NULL });
 		return NULL;
 	}
 	bytes[len] = 0;
-	lazy->chunks = xrealloc(lazy->chunks, lazy->nchunks + 1, sizeof(*lazy->chunks));
-	lazy->chunks[lazy->nchunks++] = (struct image_chunk){ offset, len, bytes };
+	chunk_keep(lazy, &(struct image_chunk){ offset, len, bytes });
 	lazy->loaded += len;
 	return bytes;
 }

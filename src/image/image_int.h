@@ -44,7 +44,7 @@ struct symbol_table {
 struct image_lazy {
 	struct image_chunk {
 		uint64_t offset, len;
-		uint8_t *bytes; /* NUL after the last */
+		uint8_t *bytes; /* NUL after the last; NULL: they cannot be read */
 	} * chunks;
 	size_t nchunks;
 	uint64_t loaded; /* bytes, all chunks */
