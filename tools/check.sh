@@ -5,7 +5,7 @@
 # A failing step does not stop the later ones, but for a build that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-limit=${CHECK_LIMIT:-900} # seconds, of all steps together
+limit=${CHECK_LIMIT:-1080} # seconds, of all steps together
 began=$SECONDS
 logs=build/check
 mkdir -p "$logs"
