@@ -6,7 +6,8 @@
 #   test/matrix/run.sh [ROOT...]     all roots of the table below without arguments, and
 #                                    CPython's tests in each Python there is (ROOT `python`)
 #
-# Needs root, mmdebstrap, gdb, and the package mirror that apt is configured with. Roots
+# Needs root, mmdebstrap, gdb, and the package mirror that apt is configured with; for the
+# older glibcs of Ubuntu's releases UBUNTU_MIRROR, the address of a mirror of them. Roots
 # are kept in ${XDG_CACHE_HOME:-~/.cache}/heapsift-roots, about 400 MB each. Code 1: something
 # is wrong, or could not be tried.
 set -euo pipefail
@@ -36,7 +37,7 @@ experimental sid experimental
 '
 
 # the same, of another distribution, for older libcs than Debian's mirror has
-ubuntu_mirror=http://archive.ubuntu.com/ubuntu
+ubuntu_mirror=${UBUNTU_MIRROR:-}
 ubuntu_roots='
 xenial xenial xenial
 bionic bionic bionic
@@ -252,6 +253,10 @@ libcs=()
 while read -r name suite libc; do
 	[ -n "$name" ] || continue
 	[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+	if [[ $ubuntu_roots == *" $suite "* && -z $ubuntu_mirror && ! -e $cache/$name.ready ]]; then
+		echo "NOT RUN: $name needs UBUNTU_MIRROR, the address of a mirror of Ubuntu"
+		continue
+	fi
 	if ! bootstrap "$name" "$suite" "$libc"; then
 		echo "NOT RUN: $name could not be bootstrapped"
 		failed=1
