@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 import python_compare
-from conftest import (HEAPSIFT, ROOT, end_with_core, needs_plain_cores, pythons,
+from conftest import (HEAPSIFT, PYTHON, ROOT, end_with_core, needs_plain_cores, pythons,
                       python_there)
 
 READ = HEAPSIFT.parent / "driver" / "read_python"
@@ -165,3 +165,14 @@ def test_service(core, tmp_path, heapsift, python):
     rows = heapsift("top", path, "--json", "-n", "0").rows()
     kinds = {row["kind"]: row["count"] for row in rows}
     assert kinds["__main__.Order"] == 2 and kinds["dict"] > 100
+
+
+def test_a_cut_core_is_not_called_unsupported(start, heapsift, tmp_path):
+    """Its program's files tell the version; what they cannot tell is not in it."""
+    needs_plain_cores()
+    path = end_with_core(start(PYTHON, "-c", SERVICE, cwd=tmp_path,
+                               stderr=subprocess.DEVNULL), tmp_path)
+    with open(path, "r+b") as f:
+        f.truncate(path.stat().st_size // 3)
+    said = [row["text"] for row in heapsift("top", path, "--json").json()["findings"]]
+    assert any("cannot be read here" in text for text in said), said

@@ -11,14 +11,16 @@
 
 enum { TRIES = 20 }; /* the process runs: it may be starting, or change what we read */
 
-static void refuse(struct model *m, const char *name, const char *evidence)
+static void refuse(struct model *m, const char *name, const char *verdict,
+		   const char *evidence)
 {
 	model_evidence(m, "python", name, evidence,
 		       "its objects are not told; heap blocks and mappings are");
-	model_find_out(m, SEVERITY_NOTE, "python",
-		       "%s is not supported (%s): its objects are not told", name,
-		       evidence);
+	model_find_out(m, SEVERITY_NOTE, "python", "%s %s (%s): its objects are not told",
+		       name, verdict, evidence);
 }
+
+static const char unsupported[] = "is not supported";
 
 static bool find_runtime(const struct mem *mem, const struct module_set *set,
 			 struct cpy_found *f)
@@ -52,7 +54,7 @@ static const struct cpy_layout *row_for(const struct mem *mem, const struct cpy_
 	snprintf(evidence, sizeof(evidence), "%s; %s", f->way, v->way);
 	if (l && !v->is_free_threaded && !build)
 		return l;
-	refuse(m, name, evidence);
+	refuse(m, name, unsupported, evidence);
 	return NULL;
 }
 
@@ -131,7 +133,7 @@ static bool settle(const struct mem *mem, const struct cpy_found *f,
 	char evidence[1400];
 
 	if (!cpy_version_of(mem, f, v)) {
-		refuse(m, "CPython of an unknown version", f->way);
+		refuse(m, "CPython of an unknown version", unsupported, f->way);
 		return false;
 	}
 	row = row_for(mem, f, v, m);
@@ -147,7 +149,7 @@ static bool settle(const struct mem *mem, const struct cpy_found *f,
 		return true;
 	}
 	snprintf(evidence, sizeof(evidence), "%s; %s; %s", f->way, v->way, e.text);
-	refuse(m, p->name, evidence);
+	refuse(m, p->name, "cannot be read here", evidence);
 	return false;
 }
 
@@ -161,7 +163,7 @@ struct python_places *python_locate(struct mem *running, const struct module_set
 
 	if (!find_runtime(running, set, &f)) {
 		if (cpy_foreign(running, set, name, evidence))
-			refuse(m, name, evidence);
+			refuse(m, name, unsupported, evidence);
 		return NULL;
 	}
 	p = xcalloc(1, sizeof(*p));
