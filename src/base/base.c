@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "base/ending.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,30 @@ char *xstrdup(const char *s)
 	size_t n = strlen(s) + 1;
 
 	return memcpy(xcalloc(n, 1), s, n);
+}
+
+size_t read_at(int fd, void *dst, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len && offset + done <= INT64_MAX) {
+		ssize_t n =
+			pread(fd, (char *)dst + done, len - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+bool bytes_are_zero(const void *bytes, size_t n)
+{
+	const char *at = bytes;
+
+	return n == 0 || (at[0] == 0 && memcmp(at, at + 1, n - 1) == 0);
 }
 
 uint64_t clock_ns(void)

@@ -75,6 +75,11 @@ void xunmap(void *p, size_t bytes);
  * them, for the time to get many small ones shows. */
 void prefer_huge_pages(void *p, size_t bytes);
 
+/* Reads len bytes at `offset` of a file; how many there were before its end, or before one
+ * that cannot be read. */
+size_t read_at(int fd, void *dst, size_t len, uint64_t offset);
+bool bytes_are_zero(const void *bytes, size_t n);
+
 /* Monotonic clock in nanoseconds. */
 uint64_t clock_ns(void);
 

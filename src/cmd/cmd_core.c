@@ -68,7 +68,7 @@ static bool core_run(struct context *cx, const void *args, struct sink *out,
 	bool ok;
 
 	context_limit(cx, a->target);
-	ok = collect_core(a->target, &o, &to, &cx->model, e);
+	ok = collect_write_core(a->target, &o, &to, &cx->model, e);
 
 	progress_end(&progress);
 	if (ok && to.path)

@@ -562,8 +562,9 @@ static bool write_core(struct collection *c, const struct new_file_options *to,
 	return true;
 }
 
-bool collect_core(const char *target, const struct collect_options *o,
-		  const struct new_file_options *to, struct model **out, struct err *e)
+bool collect_write_core(const char *target, const struct collect_options *o,
+			const struct new_file_options *to, struct model **out,
+			struct err *e)
 {
 	struct collection c = { .options = o, .for_core = true };
 	uint64_t pid;

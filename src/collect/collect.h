@@ -51,8 +51,8 @@ must_check bool collect_target(const char *target, const struct collect_options 
 struct new_file_options;
 /* Writes a core of a live process, a number as on the command line. The model tells how it was
  * taken: the process, its threads, where its regions lie, and findings. */
-must_check bool collect_core(const char *target, const struct collect_options *o,
-			     const struct new_file_options *to, struct model **out,
-			     struct err *e);
+must_check bool collect_write_core(const char *target, const struct collect_options *o,
+				   const struct new_file_options *to, struct model **out,
+				   struct err *e);
 
 #endif

@@ -30,20 +30,6 @@ enum {
 	NOTES_MAX = 1 << 20,
 };
 
-static bool read_fully(int fd, uint8_t *dst, uint64_t len, uint64_t offset)
-{
-	while (len > 0) {
-		ssize_t n = pread(fd, dst, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		dst += n, offset += (uint64_t)n, len -= (uint64_t)n;
-	}
-	return true;
-}
-
 /* Which has these bytes, or says that they cannot be read. */
 static const struct image_chunk *chunk_find(const struct image_lazy *lazy,
 					    uint64_t offset, uint64_t len)
@@ -86,7 +72,7 @@ static bool read_bytes(const struct image *img, uint8_t *dst, uint64_t len,
 	taddr at;
 
 	if (!img->mem)
-		return read_fully(img->fd, dst, len, offset);
+		return read_at(img->fd, dst, len, offset) == len;
 	return place_in_memory(img, offset, len, &at) && mem_read(img->mem, at, dst, len);
 }
 

@@ -10,30 +10,12 @@
 #include "mem/core_int.h"
 
 #include "base/search.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { HEADERS_MAX = 1 << 22 };
-
-size_t core_read(int fd, void *dst, size_t len, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < len && offset + done <= INT64_MAX) {
-		ssize_t n =
-			pread(fd, (char *)dst + done, len - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done;
-}
 
 /* ---- bytes ---- */
 
@@ -52,8 +34,8 @@ static size_t copy_backing(const struct core *c, taddr at, void *dst, size_t len
 
 	if (!b)
 		return 0;
-	return core_read(b->fd, dst, (size_t)min_u64(len, b->end - at),
-			 b->offset + (at - b->start));
+	return read_at(b->fd, dst, (size_t)min_u64(len, b->end - at),
+		       b->offset + (at - b->start));
 }
 
 static size_t core_copy(const struct mem *m, const struct mem_region *r, taddr at,
@@ -65,7 +47,7 @@ static size_t core_copy(const struct mem *m, const struct mem_region *r, taddr a
 
 	if (at - s->start < s->filesz) {
 		dumped = (size_t)min_u64(len, s->filesz - (at - s->start));
-		got = core_read(c->fd, dst, dumped, s->offset + (at - s->start));
+		got = read_at(c->fd, dst, dumped, s->offset + (at - s->start));
 		if (got < dumped || got == len)
 			return got;
 	}
@@ -189,9 +171,9 @@ static uint64_t header_count(const struct core *c, const Elf64_Ehdr *h)
 
 	if (h->e_phnum != PN_XNUM)
 		return h->e_phnum;
-	if (h->e_shoff && core_read(c->fd, &s, sizeof(s), h->e_shoff) == sizeof(s))
+	if (h->e_shoff && read_at(c->fd, &s, sizeof(s), h->e_shoff) == sizeof(s))
 		return s.sh_info;
-	if (core_read(c->fd, &notes, sizeof(notes), h->e_phoff) == sizeof(notes) &&
+	if (read_at(c->fd, &notes, sizeof(notes), h->e_phoff) == sizeof(notes) &&
 	    notes.p_type == PT_NOTE && notes.p_offset > h->e_phoff)
 		return (notes.p_offset - h->e_phoff) / sizeof(notes);
 	return 0;
@@ -204,7 +186,7 @@ static Elf64_Phdr *read_headers(struct core *c, const Elf64_Ehdr *h, uint64_t *n
 	uint64_t there = min_u64(*n, room / sizeof(Elf64_Phdr));
 	Elf64_Phdr *p = xcalloc(there, sizeof(*p));
 
-	there = core_read(c->fd, p, there * sizeof(*p), h->e_phoff) / sizeof(*p);
+	there = read_at(c->fd, p, there * sizeof(*p), h->e_phoff) / sizeof(*p);
 	c->damage.headers = *n - there;
 	*n = there;
 	return p;
@@ -216,7 +198,7 @@ static bool read_core(struct core *c, const char *name, struct err *e)
 	Elf64_Phdr *p;
 	uint64_t n;
 
-	if (core_read(c->fd, &h, sizeof(h), 0) != sizeof(h))
+	if (read_at(c->fd, &h, sizeof(h), 0) != sizeof(h))
 		return fail(
 			e, ERR_FILE,
 			"'%s' is cut short: it ends in its first header after %llu bytes",

@@ -93,9 +93,6 @@ struct core_note_thread {
 	char name[16]; /* comm; NUL-terminated */
 };
 
-/* pread up to the end of the file. */
-size_t core_read(int fd, void *dst, size_t len, uint64_t offset);
-
 /* Reads all PT_NOTE segments of the n headers. */
 void core_read_notes(struct core *c, const Elf64_Phdr *p, size_t n);
 /* Takes the PT_LOAD segments of the n headers: in order, none overlaps another. */

@@ -200,7 +200,7 @@ static void take_files(struct core *c, const struct note *note)
 	}
 	n = (size_t)min_u64(n, c->file_size - note->offset);
 	c->file_note = xcalloc(1, max_u64(n, 2 * sizeof(uint64_t)));
-	n = core_read(c->fd, c->file_note, n, note->offset);
+	n = read_at(c->fd, c->file_note, n, note->offset);
 	if (n < 2 * sizeof(uint64_t))
 		return;
 	c->process.has_files = true;
@@ -261,7 +261,7 @@ static bool is_owner(const uint8_t *name, uint32_t n, const char *owner)
 static uint64_t read_note(struct core *c, uint64_t at, uint64_t end, uint64_t align)
 {
 	uint8_t bytes[AHEAD];
-	size_t got = core_read(c->fd, bytes, (size_t)min_u64(AHEAD, end - at), at);
+	size_t got = read_at(c->fd, bytes, (size_t)min_u64(AHEAD, end - at), at);
 	struct note note;
 	Elf64_Nhdr h;
 	uint64_t desc;

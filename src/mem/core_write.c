@@ -234,17 +234,10 @@ static void read_piece(const struct core_writer *c, const struct piece *p, uint8
 	}
 }
 
-static bool is_zero_page(const uint8_t *page)
-{
-	static const uint8_t zeroes[PAGE_SIZE_4K];
-
-	return memcmp(page, zeroes, sizeof(zeroes)) == 0;
-}
-
 /* The end of the pages from `at` on that are alike: zeroes or not. */
 static size_t pages_alike(const uint8_t *bytes, size_t at, size_t len, bool zero)
 {
-	while (at < len && is_zero_page(bytes + at) == zero)
+	while (at < len && bytes_are_zero(bytes + at, PAGE_SIZE_4K) == zero)
 		at += PAGE_SIZE_4K;
 	return at;
 }

@@ -20,8 +20,6 @@ must_check bool live_account(struct mem *m, pid_t pid, struct err *e);
 typedef bool live_region_fn(const struct mem_region *r);
 void live_scan_pages(struct mem *m, pid_t pid, live_region_fn *which);
 bool live_every_region(const struct mem_region *r);
-/* pread of /proc/PID/mem up to the first hole. */
-size_t live_pread(int fd, taddr at, void *dst, size_t len);
 
 /* All registers of thread number i of a view from mem_open_live; NULL: they were not asked for, or could
  * not be had. */

@@ -101,27 +101,11 @@ void live_scan_pages(struct mem *m, pid_t pid, live_region_fn *which)
 
 /* Not process_vm_readv: it pins pages, and pinning gives a process its own copy of each
  * page that it shares with a fork. It would cost the child time and the target memory. */
-size_t live_pread(int fd, taddr at, void *dst, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(fd, (char *)dst + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done;
-}
-
 static size_t running_copy(const struct mem *m, const struct mem_region *r, taddr at,
 			   void *dst, size_t len)
 {
 	(void)r;
-	return live_pread(((const struct running *)m)->fd, at, dst, len);
+	return read_at(((const struct running *)m)->fd, dst, len, at);
 }
 
 pid_t live_via(const struct mem *running)

@@ -50,8 +50,8 @@ static void save_pages(struct saved_range *r, int fd, taddr from, taddr to)
 	while (from < to) {
 		taddr start = from;
 
-		from += live_pread(fd, from, r->bytes + (from - r->start),
-				   (size_t)(to - from));
+		from += read_at(fd, r->bytes + (from - r->start), (size_t)(to - from),
+				from);
 		from = align_down(from, PAGE_SIZE_4K);
 		memset(r->has + (start - r->start) / PAGE_SIZE_4K, 1,
 		       (size_t)(from - start) / PAGE_SIZE_4K);

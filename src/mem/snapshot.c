@@ -82,7 +82,7 @@ static size_t child_copy(const struct snapshot *s, taddr at, uint8_t *dst, size_
 		if (told)
 			return n;
 	}
-	n = live_pread(s->fd, at, dst, len);
+	n = read_at(s->fd, dst, len, at);
 	uncover(s, at, dst, n);
 	return n;
 }
@@ -97,8 +97,7 @@ static size_t copy_what_is_there(const struct snapshot *s, taddr at, void *dst,
 
 	if (i == m->npages || m->pages[i].start > at)
 		return 0;
-	return live_pread(s->fd, at, dst,
-			  (size_t)min_u64(len, run_end(&m->pages[i]) - at));
+	return read_at(s->fd, dst, (size_t)min_u64(len, run_end(&m->pages[i]) - at), at);
 }
 
 static size_t snapshot_copy(const struct mem *m, const struct mem_region *r, taddr at,
@@ -110,7 +109,7 @@ static size_t snapshot_copy(const struct mem *m, const struct mem_region *r, tad
 		return child_copy(s, at, dst, len);
 	if (r->flags & REGION_USERFAULT)
 		return copy_what_is_there(s, at, dst, len);
-	return live_pread(s->fd, at, dst, len);
+	return read_at(s->fd, dst, len, at);
 }
 
 /* It stood by itself all the time, if none of its threads ran since. */

@@ -187,11 +187,6 @@ static bool write_run(struct spool *s, const uint8_t *at, size_t n, uint64_t off
 	return true;
 }
 
-static bool is_zeroes(const uint8_t *at, size_t n)
-{
-	return at[0] == 0 && memcmp(at, at + 1, n - 1) == 0;
-}
-
 static void spool_write(struct spool *s, const uint8_t *bytes, size_t n)
 {
 	size_t run = 0; /* where it began */
@@ -201,7 +196,7 @@ static void spool_write(struct spool *s, const uint8_t *bytes, size_t n)
 	for (size_t at = 0; at < n; at += PAGE_SIZE_4K) {
 		size_t page = (size_t)min_u64(n - at, PAGE_SIZE_4K);
 
-		if (!is_zeroes(bytes + at, page))
+		if (!bytes_are_zero(bytes + at, page))
 			continue;
 		if (at > run && !write_run(s, bytes + run, at - run, s->size + run))
 			return;

@@ -80,20 +80,6 @@ struct reader {
 	uint8_t *string_bytes;
 };
 
-static bool read_at(int fd, uint8_t *at, uint64_t n, uint64_t offset)
-{
-	while (n > 0) {
-		ssize_t got = pread(fd, at, n, (off_t)offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got, offset += (uint64_t)got, n -= (uint64_t)got;
-	}
-	return true;
-}
-
 /* ---- header, footer, contents ---- */
 
 static bool check_header(const uint8_t header[HEADER_BYTES], uint16_t *minor,
@@ -121,14 +107,15 @@ static bool load_contents(struct reader *r, struct err *e)
 	struct cursor c = cursor_on(footer, FOOTER_BYTES);
 	uint64_t offset, hash, end;
 
-	if (r->file_size < HEADER_BYTES || !read_at(r->fd, header, HEADER_BYTES, 0))
+	if (r->file_size < HEADER_BYTES ||
+	    read_at(r->fd, header, HEADER_BYTES, 0) < HEADER_BYTES)
 		return fail(e, ERR_FILE, "it is not a heapsift snapshot");
 	if (!check_header(header, &r->minor, e))
 		return false;
 	if (r->file_size < HEADER_BYTES + FOOTER_BYTES)
 		return fail(e, ERR_FILE, "it is cut short");
 	end = r->file_size - FOOTER_BYTES;
-	if (!read_at(r->fd, footer, FOOTER_BYTES, end) ||
+	if (read_at(r->fd, footer, FOOTER_BYTES, end) < FOOTER_BYTES ||
 	    memcmp(footer + FOOTER_BYTES - MAGIC_BYTES, snap_end_magic, MAGIC_BYTES) != 0)
 		return fail(e, ERR_FILE,
 			    "it is cut short, or its end is damaged\n"
@@ -141,7 +128,8 @@ static bool load_contents(struct reader *r, struct err *e)
 	r->contents = xcalloc(1, HEADER_BYTES + r->contents_len + 16);
 	memcpy(r->contents, header, HEADER_BYTES);
 	memcpy(r->contents + HEADER_BYTES + r->contents_len, footer, 16);
-	if (!read_at(r->fd, r->contents + HEADER_BYTES, r->contents_len, offset) ||
+	if (read_at(r->fd, r->contents + HEADER_BYTES, r->contents_len, offset) <
+		    r->contents_len ||
 	    XXH64(r->contents, HEADER_BYTES + r->contents_len + 16, 0) != hash)
 		return fail(e, ERR_FILE, "its table of contents is damaged");
 	return true;
@@ -426,7 +414,7 @@ const char *frame_decode(int fd, const struct stored_frame *f, const struct valu
 	size_t raw = v->rows * v->width;
 	uint8_t *encoded = v->encoding == ENCODING_PLAIN ? plain : k->encoded;
 
-	if (!read_at(fd, k->stored, f->size, f->offset))
+	if (read_at(fd, k->stored, f->size, f->offset) < f->size)
 		return "cannot be read";
 	if (XXH64(k->stored, f->size, 0) != f->hash)
 		return "has a wrong checksum";

@@ -20,18 +20,6 @@ enum {
 	TOLD_MAX = FAKE_PY_SIZE
 };
 
-static const struct cpy_rules *const tables[] = {
-	cpy_dict_rules,      cpy_set_rules,         cpy_sequence_rules,
-	cpy_text_rules,      cpy_bytes_rules,       cpy_number_rules,
-	cpy_function_rules,  cpy_typeobject_rules,  cpy_module_rules,
-	cpy_exception_rules, cpy_iterator_rules,    cpy_misc_rules,
-	cpy_frame_rules,     cpy_collections_rules, cpy_itertools_rules,
-	cpy_io_rules,        cpy_concurrency_rules, cpy_datetime_rules,
-	cpy_decimal_rules,   cpy_library_rules,     cpy_system_rules,
-	cpy_ctypes_rules,    cpy_elementtree_rules, cpy_pickle_rules,
-	cpy_numpy_rules,
-};
-
 struct world {
 	struct fake_python f;
 	taddr objects[OBJECTS];
@@ -105,8 +93,8 @@ static void build(struct world *w, unsigned minor, size_t first)
 	fake_py_start(&w->f, minor);
 	build_builtins(w);
 	build_class(w);
-	for (size_t i = 0; i < countof(tables); i++)
-		if (!build_table(w, tables[(first + i) % countof(tables)]))
+	for (size_t i = 0; i < cpy_nrule_tables; i++)
+		if (!build_table(w, cpy_rule_tables[(first + i) % cpy_nrule_tables]))
 			return;
 }
 
@@ -173,7 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n = min_u64(size / CHANGE, MAX_CHANGES);
 
 	/* What is left of the last change says which world it is. */
-	build(&w, size % 2 ? 11 : 13, size % CHANGE / 2 * countof(tables) / (CHANGE / 2));
+	build(&w, size % 2 ? 11 : 13,
+	      size % CHANGE / 2 * cpy_nrule_tables / (CHANGE / 2));
 	for (size_t i = 0; i < n; i++)
 		change(&w, data + CHANGE * i);
 	read_all(&w);

@@ -16,6 +16,8 @@
  * read for each arena, none for threads outside the library, one for those inside.
  */
 #include "heap/ptmalloc/ptm_int.h"
+
+#include "base/search.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,16 +50,8 @@ enum mark { MARK_NONE, MARK_CALLEE, MARK_INSIDE };
 /* The function that begins at vaddr or, if `anywhere`, holds it; n: none. */
 static size_t function_at(const struct text *t, uint64_t vaddr, bool anywhere)
 {
-	size_t low = 0, high = t->n;
+	size_t low = search_structs(t->functions, t->n, vaddr, vaddr);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (t->functions[mid].vaddr <= vaddr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
 	if (low == 0)
 		return t->n;
 	low--;

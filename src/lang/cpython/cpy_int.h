@@ -471,6 +471,9 @@ extern const struct cpy_rules cpy_dict_rules[], cpy_set_rules[], cpy_sequence_ru
 	cpy_text_rules[], cpy_bytes_rules[], cpy_number_rules[], cpy_function_rules[],
 	cpy_typeobject_rules[], cpy_module_rules[], cpy_exception_rules[],
 	cpy_iterator_rules[], cpy_misc_rules[], cpy_frame_rules[];
+/* All of them. */
+extern const struct cpy_rules *const cpy_rule_tables[];
+extern const size_t cpy_nrule_tables;
 extern const struct cpy_rules cpy_collections_rules[], cpy_itertools_rules[],
 	cpy_io_rules[], cpy_concurrency_rules[], cpy_datetime_rules[],
 	cpy_decimal_rules[], cpy_library_rules[], cpy_system_rules[], cpy_ctypes_rules[],

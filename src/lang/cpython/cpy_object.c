@@ -41,7 +41,7 @@ enum {
 	STATIC_COUNT = 900000000, /* 3.11's _PyObject_IMMORTAL_REFCNT, less some */
 };
 
-static const struct cpy_rules *const rule_tables[] = {
+const struct cpy_rules *const cpy_rule_tables[] = {
 	cpy_dict_rules,      cpy_set_rules,         cpy_sequence_rules,
 	cpy_text_rules,      cpy_bytes_rules,       cpy_number_rules,
 	cpy_function_rules,  cpy_typeobject_rules,  cpy_module_rules,
@@ -52,11 +52,13 @@ static const struct cpy_rules *const rule_tables[] = {
 	cpy_ctypes_rules,    cpy_elementtree_rules, cpy_pickle_rules,
 	cpy_numpy_rules,
 };
+const size_t cpy_nrule_tables = countof(cpy_rule_tables);
 
 const struct cpy_rules *cpy_rules_of(struct str name)
 {
-	for (size_t i = 0; i < countof(rule_tables); i++)
-		for (const struct cpy_rules *rules = rule_tables[i]; rules->name; rules++)
+	for (size_t i = 0; i < cpy_nrule_tables; i++)
+		for (const struct cpy_rules *rules = cpy_rule_tables[i]; rules->name;
+		     rules++)
 			if (str_is(name, rules->name))
 				return rules;
 	return NULL;

@@ -19,6 +19,8 @@
  */
 #include "lang/cpython/cpy_runtime_int.h"
 
+#include "base/search.h"
+
 #include <stdlib.h>
 
 enum {
@@ -216,16 +218,8 @@ void python_read_pool(struct python_reader *r, size_t pool, python_slab_fn *fn,
 
 static const struct python_pool *arena_of(const struct python *py, taddr at)
 {
-	size_t low = 0, high = py->npools; /* sorted: the last that starts by then */
+	size_t low = search_structs(py->pools, py->npools, start, at);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (py->pools[middle].start <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low > 0 && at < py->pools[low - 1].fresh ? &py->pools[low - 1] : NULL;
 }
 
