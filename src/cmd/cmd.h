@@ -103,9 +103,11 @@ must_check bool output_check(const char *command, const char *what, const char *
 /* Sets the sorting: "size", "size:asc". False: the command has no such column. */
 must_check bool context_sort_by(struct context *cx, const char *word, struct err *e);
 
-/* Fills in what the row and the options know (command, model, columns, sorting, limit)
- * and writes the report. */
-void context_report(struct context *cx, struct report *r, struct sink *out);
+/* Fills in what the row and the options know (command, model, sorting, limit; columns if
+ * the report has none of its own, which are then not sorted) and writes the report. False:
+ * *e says what in the options does not fit the rows. */
+must_check bool context_report(struct context *cx, struct report *r, struct sink *out,
+			       struct err *e);
 
 const struct command *command_find(const struct command *const *commands,
 				   const char *name);

@@ -214,17 +214,18 @@ static bool blocks_run(struct context *cx, const void *args, struct sink *out,
 	const struct blocks_args *a = args;
 	const struct collect_options needs = { .previews = true };
 	struct block_pick pick;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
 	block_pick_build(cx->model, choice_of(a), &pick);
-	context_report(cx,
-		       &(struct report){ .table = { .source = cx->model,
-						    .pick = pick.rows,
-						    .nrows = pick.n } },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = cx->model,
+							 .pick = pick.rows,
+							 .nrows = pick.n } },
+			    out, e);
 	block_pick_release(&pick);
-	return true;
+	return ok;
 }
 
 const struct command cmd_blocks = {

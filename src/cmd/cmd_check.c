@@ -71,13 +71,12 @@ static bool check_run(struct context *cx, const void *args, struct sink *out,
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
-	context_report(cx,
-		       &(struct report){ .table = { .source = cx->model,
-						    .nrows = cx->model->evidence.n,
-						    .layout = LAYOUT_CARDS } },
-		       out);
 	cx->answer_is_no = is_refused(cx->model);
-	return true;
+	return context_report(cx,
+			      &(struct report){ .table = { .source = cx->model,
+							   .nrows = cx->model->evidence.n,
+							   .layout = LAYOUT_CARDS } },
+			      out, e);
 }
 
 const struct command cmd_check = {

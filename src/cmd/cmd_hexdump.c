@@ -235,6 +235,7 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 	const struct collect_options needs = { .bytes = { a->addr, a->len },
 					       .bytes_only = true };
 	struct dump d;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -251,12 +252,12 @@ static bool hexdump_run(struct context *cx, const void *args, struct sink *out,
 		return false;
 	}
 	cx->answer_is_no = d.n == 1 && d.pieces[0].is_hole;
-	context_report(cx,
-		       &(struct report){ .table = { .source = &d, .nrows = d.nrows },
-					 .text = dump_write },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = &d, .nrows = d.nrows },
+					      .text = dump_write },
+			    out, e);
 	free(d.pieces);
-	return true;
+	return ok;
 }
 
 const struct command cmd_hexdump = {

@@ -179,7 +179,7 @@ static bool objects_run(struct context *cx, const void *args, struct sink *out,
 					       .previews = true };
 	struct node_source source = { 0 };
 	struct node_pick pick;
-	bool *types, any;
+	bool *types, any, ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -192,14 +192,14 @@ static bool objects_run(struct context *cx, const void *args, struct sink *out,
 	if (!any)
 		no_kind_say(cx->model, a->type);
 	cx->answer_is_no = pick.n == 0 && (a->type || a->value);
-	context_report(cx,
-		       &(struct report){ .table = { .source = &source,
-						    .pick = pick.nodes,
-						    .nrows = pick.n } },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = &source,
+							 .pick = pick.nodes,
+							 .nrows = pick.n } },
+			    out, e);
 	free(types);
 	free(pick.nodes);
-	return true;
+	return ok;
 }
 
 const struct command cmd_objects = {

@@ -583,6 +583,7 @@ static bool overview_run(struct context *cx, const void *args, struct sink *out,
 	const struct collect_options needs = { .edges = true };
 	struct report_fact rss = { .name = "rss", .type = COLUMN_BYTES };
 	struct overview o = { .target = a->target };
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -590,18 +591,18 @@ static bool overview_run(struct context *cx, const void *args, struct sink *out,
 	if (o.m->processes.n > 0)
 		rss.value = o.m->processes.rss[0];
 	overview_build(&o);
-	context_report(cx,
-		       &(struct report){ .table = { .source = &o, .nrows = o.n },
-					 .facts = &rss,
-					 .nfacts = rss.value != 0,
-					 .findings_shown = FINDINGS_SHOWN,
-					 .text = overview_write },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = &o, .nrows = o.n },
+					      .facts = &rss,
+					      .nfacts = rss.value != 0,
+					      .findings_shown = FINDINGS_SHOWN,
+					      .text = overview_write },
+			    out, e);
 	for (size_t i = 0; i < o.n; i++) {
 		buf_release(&o.rows[i].name);
 		buf_release(&o.rows[i].hint);
 	}
-	return true;
+	return ok;
 }
 
 const struct command cmd_overview = {

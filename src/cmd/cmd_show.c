@@ -589,6 +589,7 @@ static bool show_run(struct context *cx, const void *args, struct sink *out,
 			  .asked = a->addr,
 			  .target = a->target,
 			  .limit = cx->shared.limit };
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -603,13 +604,13 @@ static bool show_run(struct context *cx, const void *args, struct sink *out,
 	show_build(&s);
 	tables_build(&s);
 	cx->shared.limit = 0; /* it was of each list */
-	context_report(cx,
-		       &(struct report){ .table = { .source = &s, .nrows = 1 },
-					 .is_cut = is_cut(&s),
-					 .text = show_write },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = &s, .nrows = 1 },
+					      .is_cut = is_cut(&s),
+					      .text = show_write },
+			    out, e);
 	show_release(&s);
-	return true;
+	return ok;
 }
 
 const struct command cmd_show = {

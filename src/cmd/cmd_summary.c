@@ -82,6 +82,7 @@ static bool summary_run(struct context *cx, const void *args, struct sink *out,
 	const struct collect_options needs = { 0 };
 	struct report_fact rss = { .name = "rss", .type = COLUMN_BYTES };
 	struct summary s;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -91,13 +92,13 @@ static bool summary_run(struct context *cx, const void *args, struct sink *out,
 	    !context_sort_by(cx, "bytes", e))
 		return false;
 	summary_build(cx->model, &s);
-	context_report(cx,
-		       &(struct report){ .table = { .source = &s, .nrows = s.n },
-					 .facts = &rss,
-					 .nfacts = rss.value != 0 },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = &s, .nrows = s.n },
+					      .facts = &rss,
+					      .nfacts = rss.value != 0 },
+			    out, e);
 	summary_release(&s);
-	return true;
+	return ok;
 }
 
 const struct command cmd_summary = {

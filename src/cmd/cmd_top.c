@@ -105,15 +105,17 @@ static bool top_run(struct context *cx, const void *args, struct sink *out, stru
 	const struct top_args *a = args;
 	const struct collect_options needs = { .edges = true };
 	struct top_source s;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
 	s.m = cx->model;
 	top_build(s.m, &s.top);
-	context_report(
-		cx, &(struct report){ .table = { .source = &s, .nrows = s.top.n } }, out);
+	ok = context_report(
+		cx, &(struct report){ .table = { .source = &s, .nrows = s.top.n } }, out,
+		e);
 	top_release(&s.top);
-	return true;
+	return ok;
 }
 
 const struct command cmd_top = {

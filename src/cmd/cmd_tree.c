@@ -583,8 +583,8 @@ static bool tree_begin(struct context *cx, const struct tree_args *a, struct tre
 	return true;
 }
 
-static void tree_show(struct context *cx, const struct tree_args *a, struct tree *t,
-		      struct sink *out)
+static bool tree_show(struct context *cx, const struct tree_args *a, struct tree *t,
+		      struct sink *out, struct err *e)
 {
 	t->breadth = cx->shared.limit;
 	t->depth = a->depth;
@@ -594,11 +594,11 @@ static void tree_show(struct context *cx, const struct tree_args *a, struct tree
 		fit_build(t);
 	rows_build(t);
 	cx->shared.limit = 0; /* it was of children */
-	context_report(cx,
-		       &(struct report){ .table = { .source = t, .nrows = t->n },
-					 .is_cut = is_cut(t),
-					 .text = tree_write },
-		       out);
+	return context_report(cx,
+			      &(struct report){ .table = { .source = t, .nrows = t->n },
+						.is_cut = is_cut(t),
+						.text = tree_write },
+			      out, e);
 }
 
 static bool tree_run(struct context *cx, const void *args, struct sink *out,
@@ -609,6 +609,7 @@ static bool tree_run(struct context *cx, const void *args, struct sink *out,
 					       .values = true,
 					       .previews = true };
 	struct tree t = { .nodes = { .node_of = tree_node_of } };
+	bool ok = true;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -619,11 +620,11 @@ static bool tree_run(struct context *cx, const void *args, struct sink *out,
 			a->target);
 	t.nodes.m = cx->model;
 	if (tree_begin(cx, a, &t, out))
-		tree_show(cx, a, &t, out);
+		ok = tree_show(cx, a, &t, out, e);
 	dominator_tree_release(&t.below);
 	free(t.first_level);
 	free(t.rows);
-	return true;
+	return ok;
 }
 
 const struct command cmd_tree = {

@@ -428,9 +428,11 @@ static void steps_build(struct why_source *s)
 	}
 }
 
-static void why_show(struct context *cx, struct why_source *s, struct sink *out)
+static bool why_show(struct context *cx, struct why_source *s, struct sink *out,
+		     struct err *e)
 {
 	struct table groups = groups_table(s, 0);
+	bool ok;
 	const struct report_fact facts[] = {
 		{ .name = "in_edges", .type = COLUMN_COUNT, .value = s->why.in_edges },
 		{ .name = "immortal", .type = COLUMN_BOOL, .value = s->why.is_immortal },
@@ -439,13 +441,14 @@ static void why_show(struct context *cx, struct why_source *s, struct sink *out)
 
 	steps_build(s);
 	cx->shared.limit = 0; /* it was of paths to look for */
-	context_report(cx,
-		       &(struct report){ .table = { .source = s, .nrows = s->why.n },
-					 .facts = facts,
-					 .nfacts = countof(facts),
-					 .text = why_write },
-		       out);
+	ok = context_report(cx,
+			    &(struct report){ .table = { .source = s, .nrows = s->why.n },
+					      .facts = facts,
+					      .nfacts = countof(facts),
+					      .text = why_write },
+			    out, e);
 	free(s->steps);
+	return ok;
 }
 
 static bool why_run(struct context *cx, const void *args, struct sink *out, struct err *e)
@@ -456,6 +459,7 @@ static bool why_run(struct context *cx, const void *args, struct sink *out, stru
 					       .previews = true };
 	struct why_source s = { .asked = a->addr };
 	uint64_t most = cx->shared.limit ? cx->shared.limit : PATHS_MOST;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
@@ -469,9 +473,9 @@ static bool why_run(struct context *cx, const void *args, struct sink *out, stru
 	if (s.node == NO_NODE)
 		return true;
 	why_build(s.m, s.node, (size_t)min_u64(most, PATHS_MOST), &s.why);
-	why_show(cx, &s, out);
+	ok = why_show(cx, &s, out, e);
 	why_release(&s.why);
-	return true;
+	return ok;
 }
 
 const struct command cmd_why = {

@@ -181,21 +181,25 @@ void context_release(struct context *cx)
 	cx->model = NULL;
 }
 
-void context_report(struct context *cx, struct report *r, struct sink *out)
+bool context_report(struct context *cx, struct report *r, struct sink *out, struct err *e)
 {
 	bool cut;
 
+	(void)e;
 	r->command = cx->command->name;
 	r->model = cx->model;
-	r->table.columns = cx->command->columns;
-	r->table.ncolumns = cx->command->ncolumns;
-	r->table.sort = cx->sort;
-	r->table.ascending = cx->ascending;
+	if (!r->table.columns) {
+		r->table.columns = cx->command->columns;
+		r->table.ncolumns = cx->command->ncolumns;
+		r->table.sort = cx->sort;
+		r->table.ascending = cx->ascending;
+	}
 	r->table.limit = cx->shared.limit;
 	report_write(r, out, &cut);
 	if (cut && out->format == FORMAT_CSV)
 		log_say("%llu of %zu rows; -n 0 shows all",
 			(unsigned long long)r->table.limit, r->table.nrows);
+	return true;
 }
 
 /* ---- checks before the target is touched ---- */

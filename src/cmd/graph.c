@@ -463,6 +463,7 @@ uint32_t context_node_at(struct context *cx, taddr at, size_t *part, struct sink
 {
 	uint32_t node = model_node_at(cx->model, at, part);
 	struct buf text = { 0 };
+	struct err ignored;
 
 	if (node != NO_NODE && node_is_there(cx->model, node))
 		return node;
@@ -472,7 +473,9 @@ uint32_t context_node_at(struct context *cx, taddr at, size_t *part, struct sink
 		nobody_write(cx->model, at, buf_view(&text), out);
 	} else {
 		model_find_out(cx->model, SEVERITY_NOTE, "", "%s", text.s);
-		context_report(cx, &(struct report){ .table = { .nrows = 0 } }, out);
+		/* No rows: nothing in the options can be wrong for them. */
+		(void)!context_report(cx, &(struct report){ .table = { .nrows = 0 } },
+				      out, &ignored);
 	}
 	buf_release(&text);
 	return NO_NODE;

@@ -20,7 +20,7 @@
 
 enum {
 	SNAP_MAJOR = 1, /* older programs cannot read it */
-	SNAP_MINOR = 1, /* older programs miss something */
+	SNAP_MINOR = 2, /* older programs miss something */
 	MAGIC_BYTES = 8,
 	HEADER_BYTES = MAGIC_BYTES + 8,
 	FOOTER_BYTES = 24 + MAGIC_BYTES,
