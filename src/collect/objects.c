@@ -25,6 +25,7 @@ static const struct object_reader live_reader = {
 	.read_pool = python_read_pool,
 	.read_lists = python_read_lists,
 	.read_roots = python_read_roots,
+	.read_frames = python_read_frames,
 	.read_object = python_read_object,
 	.type_count = python_type_count,
 	.type_name = python_type_name,
@@ -120,6 +121,13 @@ static void on_root(void *context, const struct python_root *root)
 	root_list_add(&k->walk->roots, root, id);
 }
 
+static void on_frame(void *context, const struct python_frame *frame)
+{
+	struct keeper *k = context;
+
+	frame_list_add(&k->walk->frames, frame);
+}
+
 /* In a segment, since it was as `before`. */
 static void tell_found(struct object_walk *w, const struct keep_segment *s,
 		       const struct keep_segment *before)
@@ -159,6 +167,7 @@ static void read_pieces(void *context, size_t begin, size_t end, unsigned worker
 			continue;
 		}
 		w->reader->read_roots(k->reader, on_root, k);
+		w->reader->read_frames(k->reader, on_frame, k);
 		w->reader->read_lists(k->reader, on_listed, k);
 	}
 }
@@ -268,6 +277,7 @@ void object_walk_free(struct object_walk *w)
 	slab_table_release(&w->slabs);
 	outside_release(&w->outside);
 	root_list_release(&w->roots);
+	frame_list_release(&w->frames);
 	map_release(&w->guests);
 	map_release(&w->modules);
 	free(w->grades);

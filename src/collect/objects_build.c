@@ -214,6 +214,7 @@ bool objects_build(struct object_walk *w, struct model *m, struct err *e)
 	build_columns(w, m);
 	build_large(w, m);
 	build_block_types(m);
+	build_frames(&w->frames, m);
 	if (w->edges) {
 		learn_modules(w);
 		build_edges(w, m);

@@ -33,6 +33,7 @@ struct object_reader {
 			  void *context);
 	void (*read_lists)(struct python_reader *r, python_address_fn *fn, void *context);
 	void (*read_roots)(struct python_reader *r, python_root_fn *fn, void *context);
+	void (*read_frames)(struct python_reader *r, python_frame_fn *fn, void *context);
 	bool (*read_object)(struct python_reader *r, taddr at, bool values,
 			    const struct python_sink *sink, struct python_object *out);
 	uint32_t (*type_count)(const struct python *py);
@@ -261,6 +262,17 @@ struct root_list {
 void root_list_add(struct root_list *l, const struct python_root *root, uint32_t id);
 void root_list_release(struct root_list *l);
 
+/* ---- frames (objects_frame.c) ---- */
+
+struct frame_list {
+	struct kept_frame *frames;
+	size_t n, cap;
+	struct buf texts;
+};
+void frame_list_add(struct frame_list *l, const struct python_frame *frame);
+void frame_list_release(struct frame_list *l);
+void build_frames(const struct frame_list *l, struct model *m);
+
 /* ---- the walk ---- */
 
 /* How sure it is that what looks like an object is one. */
@@ -299,6 +311,7 @@ struct object_walk {
 	uint32_t *sources; /* ids that lists and roots lead to */
 	size_t nsources, sources_cap;
 	struct root_list roots;
+	struct frame_list frames;
 	uint32_t round_begin, round_end; /* ids */
 	bool is_full;                    /* there is more than ids can number */
 

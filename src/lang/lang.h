@@ -199,6 +199,16 @@ typedef void python_root_fn(void *context, const struct python_root *root);
  * and a thread may have a state in each. */
 void python_read_roots(struct python_reader *r, python_root_fn *fn, void *context);
 
+struct python_frame {
+	uint32_t tid;              /* 0: a thread that the kernel does not know */
+	uint32_t depth;            /* 0: the newest of its thread */
+	uint32_t line;             /* 0 none */
+	struct str function, file; /* qualified name; path as the compiler was told it */
+};
+typedef void python_frame_fn(void *context, const struct python_frame *frame);
+/* Frames of all threads as tracebacks have them, thread by thread, the newest first. */
+void python_read_frames(struct python_reader *r, python_frame_fn *fn, void *context);
+
 /* The interpreter's own memory, which is read by layout alone: its state, thread states,
  * stacks of frames, tables of the allocator. No word in it is a reference. By address. */
 struct python_range {

@@ -141,6 +141,15 @@ enum block_state {
 	X(uint64_t, tcache)		/* address of its tcache, 0 none found */ \
 	T(name)
 
+/* Frames that run an interpreter's code, as a traceback has them: thread by thread, each
+ * thread's newest first. */
+#define FRAME_COLUMNS(X, T) \
+	X(uint32_t, thread)		/* index + 1 into threads; 0 one that the kernel does not know */ \
+	X(uint32_t, depth)		/* 0: the newest of its thread */ \
+	X(uint32_t, line)		/* 0 none */ \
+	T(function)			/* its qualified name */ \
+	T(file)				/* as the compiler was told it */
+
 #define ARENA_COLUMNS(X, T) \
 	X(uint64_t, addr)		/* of its malloc_state */ \
 	X(uint64_t, top)		/* address of the top chunk */ \
@@ -247,6 +256,7 @@ enum block_state {
 	X(PAGE_COLUMNS, pages) \
 	X(MODULE_COLUMNS, modules) \
 	X(THREAD_COLUMNS, threads) \
+	X(FRAME_COLUMNS, frames) \
 	X(ARENA_COLUMNS, arenas) \
 	X(HEAP_COLUMNS, heaps) \
 	X(BLOCK_COLUMNS, blocks) \

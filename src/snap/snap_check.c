@@ -21,6 +21,7 @@ static const struct column_rule column_rules[] = {
 	{ TABLE_regions, "kind", .below = REGION_SPECIAL + 1 },
 	{ TABLE_regions, "module", .into = TABLE_modules, .more = 1 },
 	{ TABLE_pages, "state", .below = PAGE_SWAPPED + 1 },
+	{ TABLE_frames, "thread", .into = TABLE_threads, .more = 1 },
 	{ TABLE_heaps, "arena", .into = TABLE_arenas },
 	{ TABLE_blocks, "state", .below = BLOCK_FENCE + 1 },
 	{ TABLE_blocks, "arena", .into = TABLE_arenas, .also = BLOCK_MMAPPED },

@@ -4,10 +4,15 @@
 outside against what Python says of itself."""
 import collections
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 from conftest import HEAPSIFT, ROOT, python_there, pythons, version_of
+
+sys.path.insert(0, str(ROOT / "test" / "support"))
+from read_snapshot import Snapshot  # noqa: E402
 
 DRIVER = HEAPSIFT.parent / "driver" / "python_roots"
 FIXTURE = ROOT / "test" / "fixture" / "python_frames.py"
@@ -85,6 +90,22 @@ def test_frames_are_those_python_sees(python, record_property):
     check_frames(before, truth)
     frames, local = check_frames(after, truth)
     record_property("figures", f"{len(truth)} threads, {frames} frames and {local} locals equal")
+
+
+def test_frames_are_kept(python, heapsift, tmp_path):
+    """As rows of a snapshot, with the threads whose they are."""
+    heapsift("dump", python.pid, "-o", tmp_path / "it.hsift")
+    snapshot = Snapshot(tmp_path / "it.hsift")
+    threads, ours = snapshot.column("threads.tid"), {}
+    for row in snapshot.rows("frames"):
+        assert row["depth"] == len(ours.setdefault(threads[row["thread"] - 1], []))
+        ours[threads[row["thread"] - 1]].append(
+            [row["function"].decode(), os.path.basename(row["file"].decode()), row["line"]])
+    assert str(FIXTURE).encode() in snapshot.column("frames.file")
+    truth = python.ask("frames")
+    assert ours.keys() >= {int(tid) for tid in truth}
+    for tid, frames in truth.items():
+        assert ours[int(tid)] == [[name, file, line] for name, file, line, *_ in frames]
 
 
 def test_what_a_frame_owns_is_counted_once(python):

@@ -110,6 +110,12 @@ static inline void fake_read_roots(struct python_reader *r, python_root_fn *fn,
 		fn(context, &r->py->roots[i]);
 }
 
+static inline void fake_read_frames(struct python_reader *r, python_frame_fn *fn,
+				    void *context)
+{
+	(void)r, (void)fn, (void)context; /* its threads run no code */
+}
+
 static inline bool fake_read_object(struct python_reader *r, taddr at, bool values,
 				    const struct python_sink *sink,
 				    struct python_object *out)
@@ -172,9 +178,10 @@ static inline struct str fake_label_name(const struct python *py, uint16_t label
 }
 
 static const struct object_reader fake_reader = {
-	fake_pools,      fake_reader_new,  fake_reader_free, fake_read_pool,
-	fake_read_lists, fake_read_roots,  fake_read_object, fake_type_count,
-	fake_type_name,  fake_label_count, fake_label_kind,  fake_label_name,
+	fake_pools,      fake_reader_new, fake_reader_free, fake_read_pool,
+	fake_read_lists, fake_read_roots, fake_read_frames, fake_read_object,
+	fake_type_count, fake_type_name,  fake_label_count, fake_label_kind,
+	fake_label_name,
 };
 
 /* ---- worlds ---- */

@@ -92,17 +92,28 @@ static void add_base_name(struct buf *out, struct str path)
 	buf_add(out, path.s, path.n);
 }
 
+void cpy_code_function(struct python_reader *r, taddr code, struct buf *out)
+{
+	if (!cpy_text(r, cpy_word_or_0(r, code + r->layout->code.qualname), TEXT_MAX,
+		      out))
+		buf_char(out, '?');
+}
+
+void cpy_code_file(struct python_reader *r, taddr code, struct buf *out)
+{
+	/* A path is cut at its end; its end is what is wanted, so take much of it. */
+	if (!cpy_text(r, cpy_word_or_0(r, code + r->layout->code.filename), PAGE_SIZE_4K,
+		      out))
+		buf_char(out, '?');
+}
+
 void cpy_code_describe(struct python_reader *r, taddr code, uint32_t line,
 		       struct buf *out)
 {
 	struct buf path = { 0 };
-	const struct cpy_layout *l = r->layout;
 
-	if (!cpy_text(r, cpy_word_or_0(r, code + l->code.qualname), TEXT_MAX, out))
-		buf_char(out, '?');
-	/* A path is cut at its end; its end is what is wanted, so take much of it. */
-	if (!cpy_text(r, cpy_word_or_0(r, code + l->code.filename), PAGE_SIZE_4K, &path))
-		buf_char(&path, '?');
+	cpy_code_function(r, code, out);
+	cpy_code_file(r, code, &path);
 	buf_str(out, " (");
 	add_base_name(out, buf_view(&path));
 	if (line)

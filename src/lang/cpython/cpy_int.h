@@ -596,6 +596,10 @@ uint32_t cpy_code_line(struct python_reader *r, const struct cpy_code *c,
 /* Appends "f (app.py:12)"; line 0: none is told. */
 void cpy_code_describe(struct python_reader *r, taddr code, uint32_t line,
 		       struct buf *out);
+/* The two of that: its qualified name, and the path as the compiler was told it. Appends;
+ * "?" for one that cannot be read. */
+void cpy_code_function(struct python_reader *r, taddr code, struct buf *out);
+void cpy_code_file(struct python_reader *r, taddr code, struct buf *out);
 cpy_read_fn cpy_code_edges;
 cpy_size_fn cpy_code_size;
 cpy_value_fn cpy_code_value;

@@ -62,8 +62,9 @@ static void tell_holder(struct frame_context *c, const struct cpy_frame *f)
 						       .to = holder });
 }
 
-static void frame_roots(struct frame_context *c, const struct cpy_frame *f)
+static void frame_roots(void *context, const struct cpy_frame *f)
 {
+	struct frame_context *c = context;
 	struct python_reader *r = c->s->r;
 
 	c->owned = f->owner == CPY_OF_THREAD;
@@ -89,12 +90,14 @@ static taddr current_frame(struct python_reader *r, taddr thread)
 					  : 0;
 }
 
+typedef void each_frame_fn(void *context, const struct cpy_frame *f);
+
 /* A chain that bites its tail is met again where we last stopped to look: each stop is as
  * far on as all the way before it. */
-static void frames_roots(struct cpy_root_sink *s, taddr thread)
+static void each_frame(struct python_reader *r, taddr thread, each_frame_fn *fn,
+		       void *context)
 {
-	struct frame_context c = { .s = s };
-	taddr at = current_frame(s->r, thread), next, seen = 0;
+	taddr at = current_frame(r, thread), next, seen = 0;
 	struct cpy_frame f;
 
 	for (uint32_t n = 0, look = 1; at && at != seen && n < FRAMES_MAX;
@@ -103,9 +106,16 @@ static void frames_roots(struct cpy_root_sink *s, taddr thread)
 			seen = at;
 			look *= 2;
 		}
-		if (cpy_frame_read(s->r, at, &next, &f))
-			frame_roots(&c, &f);
+		if (cpy_frame_read(r, at, &next, &f))
+			fn(context, &f);
 	}
+}
+
+static void frames_roots(struct cpy_root_sink *s, taddr thread)
+{
+	struct frame_context c = { .s = s };
+
+	each_frame(s->r, thread, frame_roots, &c);
 	buf_release(&c.where);
 	buf_release(&c.name);
 }
@@ -152,4 +162,44 @@ void cpy_thread_roots(struct python_reader *r, const struct cpy_thread *t,
 
 	state_roots(&s, t->at);
 	frames_roots(&s, t->at);
+}
+
+/* ---- frames ---- */
+
+struct telling {
+	struct python_reader *r;
+	python_frame_fn *fn;
+	void *context;
+	struct python_frame frame;
+	struct buf function, file;
+};
+
+static void tell_frame(void *context, const struct cpy_frame *f)
+{
+	struct telling *t = context;
+
+	if (cpy_frame_is_incomplete(t->r, f))
+		return;
+	buf_clear(&t->function);
+	buf_clear(&t->file);
+	cpy_code_function(t->r, f->code.at, &t->function);
+	cpy_code_file(t->r, f->code.at, &t->file);
+	t->frame.function = buf_view(&t->function);
+	t->frame.file = buf_view(&t->file);
+	t->frame.line = cpy_frame_line(t->r, f);
+	t->fn(t->context, &t->frame);
+	t->frame.depth++;
+}
+
+void python_read_frames(struct python_reader *r, python_frame_fn *fn, void *context)
+{
+	const struct python *py = r->py;
+	struct telling t = { .r = r, .fn = fn, .context = context };
+
+	for (size_t i = 0; i < py->nthreads; i++) {
+		t.frame = (struct python_frame){ .tid = py->threads[i].tid };
+		each_frame(r, py->threads[i].at, tell_frame, &t);
+	}
+	buf_release(&t.function);
+	buf_release(&t.file);
 }
