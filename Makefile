@@ -4,7 +4,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 export BUILD PREFIX DESTDIR
 
-.PHONY: all deps demo check asan fuzz bench matrix install clean
+.PHONY: all deps demo check asan fuzz bench matrix apps install clean
 all:
 	@tools/build.sh $(BUILD)
 
@@ -32,6 +32,11 @@ matrix: ## the tests of heaps in other glibcs, of Python's graph in other Python
 	@tools/deps.sh matrix
 	@CMAKE_ARGS=-DTESTS=ON tools/build.sh $(BUILD)
 	@test/matrix/run.sh
+
+apps: ## on real programs at work: PostgreSQL, redis, nginx, Ruby
+	@tools/deps.sh apps
+	@tools/build.sh $(BUILD)
+	@test/apps/run.sh
 
 install: ## builds first; honours PREFIX and DESTDIR
 	@tools/build.sh $(BUILD) heapsift manuals

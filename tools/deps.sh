@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh build|demo|check|fuzz|bench|matrix|all: install with apt what is missing of one set of packages.
+# deps.sh build|demo|check|fuzz|bench|matrix|apps|all: install with apt what is missing of one set of packages.
 # Says nothing and needs no rights when nothing is missing. Never asks.
 set -euo pipefail
 
@@ -14,7 +14,8 @@ fuzz=("${build[@]}" clang libclang-rt-14-dev)
 bench=("${demo[@]}" gdb python3 python3-igraph)
 matrix=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy python3-dbg gdb binutils
 	mmdebstrap)
-all=("${check[@]}" "${fuzz[@]}" "${bench[@]}" "${matrix[@]}")
+apps=("${build[@]}" python3-pytest postgresql nginx-light ruby)
+all=("${check[@]}" "${fuzz[@]}" "${bench[@]}" "${matrix[@]}" "${apps[@]}")
 
 case ${1:-} in
 build) set -- "${build[@]}" ;;
@@ -23,9 +24,10 @@ check) set -- "${check[@]}" ;;
 fuzz) set -- "${fuzz[@]}" ;;
 bench) set -- "${bench[@]}" ;;
 matrix) set -- "${matrix[@]}" ;;
+apps) set -- "${apps[@]}" ;;
 all) set -- "${all[@]}" ;;
 *)
-	echo "usage: deps.sh build|demo|check|fuzz|bench|matrix|all" >&2
+	echo "usage: deps.sh build|demo|check|fuzz|bench|matrix|apps|all" >&2
 	exit 2
 	;;
 esac
