@@ -37,6 +37,12 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 	case COLUMN_NUMBER:
 		number_show(out, v->number);
 		return;
+	case COLUMN_BYTES_CHANGE:
+		bytes_change_show(out, (int64_t)v->number, exact);
+		return;
+	case COLUMN_COUNT_CHANGE:
+		count_change_show(out, (int64_t)v->number);
+		return;
 	case COLUMN_BOOL:
 		buf_str(out, v->number ? "yes" : "no");
 		return;
@@ -86,6 +92,8 @@ static void cell_write_json(const struct column *c, const struct cell *v, struct
 		json_address(j, v->number);
 	else if (c->type == COLUMN_BOOL)
 		json_bool(j, v->number);
+	else if (column_is_signed(c))
+		json_signed(j, (int64_t)v->number);
 	else
 		json_number(j, v->number);
 }

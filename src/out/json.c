@@ -114,6 +114,15 @@ void json_number(struct json *j, uint64_t value)
 		sink_char(j->out, '"');
 }
 
+void json_signed(struct json *j, int64_t value)
+{
+	uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	const char *quote = size > EXACT_IN_A_DOUBLE ? "\"" : "";
+
+	separate(j);
+	sink_printf(j->out, "%s%lld%s", quote, (long long)value, quote);
+}
+
 void json_address(struct json *j, taddr at)
 {
 	separate(j);

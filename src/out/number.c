@@ -63,6 +63,26 @@ void bytes_show(struct buf *out, uint64_t bytes, bool exact)
 	buf_str(out, units[unit]);
 }
 
+/* The sign, and what stands behind it: the least number has no positive twin. */
+static uint64_t sign_show(struct buf *out, int64_t change)
+{
+	if (change > 0)
+		buf_char(out, '+');
+	if (change < 0)
+		buf_char(out, '-');
+	return change < 0 ? -(uint64_t)change : (uint64_t)change;
+}
+
+void bytes_change_show(struct buf *out, int64_t bytes, bool exact)
+{
+	bytes_show(out, sign_show(out, bytes), exact);
+}
+
+void count_change_show(struct buf *out, int64_t count)
+{
+	count_show(out, sign_show(out, count));
+}
+
 void address_show(struct buf *out, taddr at)
 {
 	char digits[16], *start = digits + sizeof(digits);

@@ -78,7 +78,10 @@ void capitals_show(struct buf *out, const char *name); /* "PAUSE MS" of "pause_m
 void bytes_show(struct buf *out, uint64_t bytes, bool exact);
 void count_show(struct buf *out, uint64_t count);   /* "1,468,006" */
 void number_show(struct buf *out, uint64_t number); /* "1468006" */
-void address_show(struct buf *out, taddr at);       /* "0x16665e" */
+/* By how much something changed: "+1.4 MiB", "-1,468,006"; no change has no sign. */
+void bytes_change_show(struct buf *out, int64_t bytes, bool exact);
+void count_change_show(struct buf *out, int64_t count);
+void address_show(struct buf *out, taddr at); /* "0x16665e" */
 /* "81.2%"; of nothing nothing: "0.0%". */
 void percent_show(struct buf *out, uint64_t part, uint64_t whole);
 /* "840 us", "3.1 ms", "1.25 s" */
@@ -98,6 +101,7 @@ void json_key(struct json *j, const char *key);
 void json_str(struct json *j, struct str text);
 /* Above 2^53 a string of digits, which no reader rounds. */
 void json_number(struct json *j, uint64_t value);
+void json_signed(struct json *j, int64_t value); /* the same below 0 */
 void json_address(struct json *j, taddr at);
 void json_bool(struct json *j, bool value);
 /* Milliseconds, three decimals, from nanoseconds. */
@@ -116,8 +120,10 @@ enum column_type {
 	COLUMN_COUNT,  /* 1,234 */
 	COLUMN_NUMBER, /* 1234: an index, an id */
 	COLUMN_BOOL,
-	COLUMN_LIST,   /* rows of their own: nested in JSON, never in text or CSV */
-	COLUMN_OBJECT, /* the same with one row at most, written without brackets */
+	COLUMN_BYTES_CHANGE, /* cell_signed: +1.4 MiB */
+	COLUMN_COUNT_CHANGE, /* cell_signed: -1,234 */
+	COLUMN_LIST,         /* rows of their own: nested in JSON, never in text or CSV */
+	COLUMN_OBJECT,       /* the same with one row at most, written without brackets */
 };
 
 enum column_flag {
@@ -149,6 +155,12 @@ static inline struct cell cell_absent(void)
 static inline struct cell cell_number(uint64_t value)
 {
 	return (struct cell){ .kind = CELL_NUMBER, .number = value };
+}
+
+/* Of a column whose type is a change: a number in two's complement. */
+static inline struct cell cell_signed(int64_t value)
+{
+	return cell_number((uint64_t)value);
 }
 
 static inline struct cell cell_text(struct str text)
@@ -200,6 +212,11 @@ static inline bool column_is_text(const struct column *c)
 {
 	return c->type == COLUMN_TEXT || c->type == COLUMN_PATH ||
 	       c->type == COLUMN_NAME || c->type == COLUMN_CODE;
+}
+
+static inline bool column_is_signed(const struct column *c)
+{
+	return c->type == COLUMN_BYTES_CHANGE || c->type == COLUMN_COUNT_CHANGE;
 }
 
 static inline bool column_is_nested(const struct column *c)

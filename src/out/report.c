@@ -105,6 +105,10 @@ static void fact_write_json(const struct report_fact *f, struct json *j)
 		json_bool(j, f->value);
 		return;
 	}
+	if (f->type == COLUMN_BYTES_CHANGE || f->type == COLUMN_COUNT_CHANGE) {
+		json_signed(j, (int64_t)f->value);
+		return;
+	}
 	if (f->type != COLUMN_LIST) {
 		json_number(j, f->value);
 		return;

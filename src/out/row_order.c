@@ -33,6 +33,12 @@ static struct cell cell_of(const struct table *t, uint32_t row, struct buf *scra
 	return t->sort->get(t->source, row, scratch);
 }
 
+/* Numbers that sort as these do: negative ones before 0. */
+static uint64_t sort_key(const struct column *c, const struct cell *v)
+{
+	return column_is_signed(c) ? v->number ^ (uint64_t)1 << 63 : v->number;
+}
+
 /* <0: row a comes before row b. Never 0. */
 static int rows_compare(struct sorter *s, uint32_t a, uint32_t b)
 {
@@ -45,7 +51,8 @@ static int rows_compare(struct sorter *s, uint32_t a, uint32_t b)
 	if (x.kind == CELL_TEXT)
 		order = str_compare(x.text, y.text);
 	else
-		order = (x.number > y.number) - (x.number < y.number);
+		order = (sort_key(s->t->sort, &x) > sort_key(s->t->sort, &y)) -
+			(sort_key(s->t->sort, &x) < sort_key(s->t->sort, &y));
 	if (order != 0)
 		return s->t->ascending ? order : -order;
 	return a < b ? -1 : 1;
@@ -101,7 +108,8 @@ static void rows_select(struct sorter *s, uint32_t *rows, size_t limit)
 
 static uint64_t key_of(struct sorter *s, uint32_t row)
 {
-	uint64_t key = cell_of(s->t, row, &s->scratch[0]).number;
+	struct cell v = cell_of(s->t, row, &s->scratch[0]);
+	uint64_t key = sort_key(s->t->sort, &v);
 
 	return s->t->ascending ? key : ~key;
 }

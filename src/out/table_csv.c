@@ -43,6 +43,8 @@ static void cell_write_csv(const struct column *c, const struct cell *v,
 		sink_address(out, v->number);
 	else if (c->type == COLUMN_BOOL)
 		sink_str(out, v->number ? "true" : "false");
+	else if (column_is_signed(c))
+		sink_printf(out, "%lld", (long long)v->number);
 	else
 		sink_number(out, v->number);
 }
