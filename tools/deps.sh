@@ -5,7 +5,8 @@
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev
-	libiberty-dev liblz4-dev liblzma-dev zlib1g-dev)
+	libiberty-dev liblz4-dev liblzma-dev zlib1g-dev
+	libsqlite3-dev)
 demo=("${build[@]}" g++ python3 python3-django)
 check=("${demo[@]}" libcmocka-dev python3-pytest python3-numpy clang clang-format clang-tidy
 	binutils shellcheck codespell mandoc procps musl gdb libdebuginfod1 zstd lz4

@@ -18,7 +18,7 @@
 enum command_flag {
 	COMMAND_FORMATS = 1, /* takes --json, --csv, --bytes, --strict */
 	COMMAND_LIMIT = 2,   /* takes -n */
-	COMMAND_SORT = 4,    /* takes --sort */
+	COMMAND_SORT = 4,    /* takes --sort and --where */
 	COMMAND_ROWS = COMMAND_LIMIT | COMMAND_SORT,
 	COMMAND_LIVE = 8, /* takes --mode, --mem-limit, --time-limit */
 	COMMAND_HIDDEN = 16,
@@ -62,7 +62,7 @@ struct command {
 struct shared_args {
 	bool json, csv, exact, strict;
 	uint64_t limit;
-	const char *sort;
+	const char *sort, *where;
 	int mode;            /* enum snapshot_mode */
 	uint64_t max_child;  /* seconds; 0: the default */
 	uint64_t mem_limit;  /* bytes; 0: what the machine can spare */
@@ -104,8 +104,9 @@ must_check bool output_check(const char *command, const char *what, const char *
 must_check bool context_sort_by(struct context *cx, const char *word, struct err *e);
 
 /* Fills in what the row and the options know (command, model, sorting, limit; columns if
- * the report has none of its own, which are then not sorted) and writes the report. False:
- * *e says what in the options does not fit the rows. */
+ * the report has none of its own, which are then not sorted), leaves the rows that --where
+ * is true of (none: the answer is "no"), and writes the report. False: *e says what in the
+ * options does not fit the rows. */
 must_check bool context_report(struct context *cx, struct report *r, struct sink *out,
 			       struct err *e);
 

@@ -10,6 +10,7 @@
 #include "base/ending.h"
 #include "base/log.h"
 #include "cmd/help_int.h"
+#include "cmd/where_int.h"
 #include "mem/mem.h"
 #include <locale.h>
 #include <signal.h>
@@ -27,13 +28,17 @@ enum { EXIT_NO = 1, EXIT_USAGE = 2 };
 static const char *const mode_words[] = { "auto", "fork", "freeze", "nostop", NULL };
 
 static const struct opt row_opts[] = {
-	/* -n first: it comes without --sort, too */
+	/* -n first: it comes without the others, too */
 	OPT_UINT('n', "limit", struct shared_args, limit, "N",
 		 "show at most N rows; 0 shows all"),
 	OPT_STRING(
 		0, "sort", struct shared_args, sort, "COLUMN", OFFER_COLUMN,
 		"order by a column: numbers from the largest, names and addresses from "
 		"the first; COLUMN:asc and COLUMN:desc say it outright"),
+	OPT_STRING(
+		0, "where", struct shared_args, where, "EXPR", OFFER_NOTHING,
+		"only rows for which it is true: columns compared as in SQL, with AND, "
+		"OR, NOT, IN, BETWEEN, LIKE, GLOB, REGEXP, and texts in quotes"),
 };
 
 static const struct opt format_opts[] = {
@@ -91,9 +96,10 @@ size_t command_opt_groups(const struct command *c, void *own, struct shared_args
 	if (c->nopts)
 		groups[n++] = (struct opt_group){ "Options", c->opts, c->nopts, own };
 	if (c->flags & COMMAND_LIMIT)
-		groups[n++] =
-			(struct opt_group){ "Rows", row_opts,
-					    c->flags & COMMAND_SORT ? 2 : 1, shared };
+		groups[n++] = (struct opt_group){
+			"Rows", row_opts, c->flags & COMMAND_SORT ? countof(row_opts) : 1,
+			shared
+		};
 	if (c->flags & COMMAND_FORMATS)
 		groups[n++] = (struct opt_group){ "Output", format_opts,
 						  countof(format_opts), shared };
@@ -181,11 +187,27 @@ void context_release(struct context *cx)
 	cx->model = NULL;
 }
 
+/* Leaves the rows that --where is true of. The caller frees *picked. */
+static bool report_pick(struct context *cx, struct report *r, uint32_t **picked,
+			struct err *e)
+{
+	size_t n;
+
+	if (!cx->shared.where)
+		return true;
+	if (!where_pick(&r->table, cx->shared.where, picked, &n, e))
+		return err_within(e, "--where");
+	r->table.pick = *picked;
+	r->table.nrows = n;
+	cx->answer_is_no |= n == 0;
+	return true;
+}
+
 bool context_report(struct context *cx, struct report *r, struct sink *out, struct err *e)
 {
+	uint32_t *picked = NULL;
 	bool cut;
 
-	(void)e;
 	r->command = cx->command->name;
 	r->model = cx->model;
 	if (!r->table.columns) {
@@ -195,7 +217,10 @@ bool context_report(struct context *cx, struct report *r, struct sink *out, stru
 		r->table.ascending = cx->ascending;
 	}
 	r->table.limit = cx->shared.limit;
+	if (!report_pick(cx, r, &picked, e))
+		return false;
 	report_write(r, out, &cut);
+	free(picked);
 	if (cut && out->format == FORMAT_CSV)
 		log_say("%llu of %zu rows; -n 0 shows all",
 			(unsigned long long)r->table.limit, r->table.nrows);
@@ -257,6 +282,9 @@ static bool shared_check(struct context *cx, struct err *e)
 				    "%s: its rows hold lists, for which CSV has no room\n"
 				    "try --json",
 				    c->name);
+	if (cx->shared.where &&
+	    !where_check(c->columns, c->ncolumns, "--where", cx->shared.where, e))
+		return false;
 	return !cx->shared.sort || context_sort_by(cx, cx->shared.sort, e);
 }
 

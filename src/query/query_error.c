@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wrong with a question, in at most four lines: the words, the line that has it, a
+ * mark below the place, and for a name that is none the names there are.
+ */
+#include "query/query_int.h"
+
+#include "base/opt.h"
+#include "base/utf8.h"
+#include <stdio.h>
+
+enum { BEFORE = 40, BEHIND = 28, NAMES_MOST = 400, NAMES_TRIED = 256 };
+
+static bool is_inside_character(char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+/* The part of a line that is shown: what is near the place. */
+struct part {
+	size_t from, to; /* bytes of the text */
+	bool cut_before, cut_behind;
+};
+
+static struct part part_of(const char *text, size_t at)
+{
+	struct part p = { .from = at, .to = at };
+
+	while (p.from > 0 && text[p.from - 1] != '\n' && at - p.from < BEFORE)
+		p.from--;
+	while (text[p.to] && text[p.to] != '\n' && p.to - at < BEHIND)
+		p.to++;
+	while (p.from < at && is_inside_character(text[p.from]))
+		p.from++;
+	while (p.to > at && is_inside_character(text[p.to]))
+		p.to--;
+	p.cut_before = p.from > 0 && text[p.from - 1] != '\n';
+	p.cut_behind = text[p.to] && text[p.to] != '\n';
+	return p;
+}
+
+/* As log_failure shows it. */
+static unsigned shown_width(const char *text, size_t n)
+{
+	struct buf shown = { 0 };
+	unsigned width;
+
+	utf8_escape(&shown, (struct str){ text, n });
+	width = utf8_str_width(buf_view(&shown));
+	buf_release(&shown);
+	return width;
+}
+
+bool query_fail_at(struct err *e, const char *text, size_t at, const char *what,
+		   const char *more)
+{
+	struct part p;
+	unsigned indent;
+
+	at = min_u64(at, strlen(text));
+	p = part_of(text, at);
+	indent = shown_width(text + p.from, at - p.from) + p.cut_before;
+	return fail(e, ERR_USAGE, "%s\n  %s%.*s%s\n  %*s^%s%s", what,
+		    p.cut_before ? "…" : "", (int)(p.to - p.from), text + p.from,
+		    p.cut_behind ? "…" : "", (int)indent, "", more ? "\n" : "",
+		    more ? more : "");
+}
+
+/* ---- names ---- */
+
+struct names {
+	const char *all[NAMES_TRIED];
+	size_t n;
+	struct buf list;
+};
+
+static void name_add(struct names *s, const char *name)
+{
+	if (s->n == countof(s->all))
+		return;
+	if (s->list.n < NAMES_MOST)
+		buf_printf(&s->list, "%s%s", s->n ? ", " : "", name);
+	s->all[s->n++] = name;
+}
+
+static void columns_add(struct names *s, const struct query_table *t)
+{
+	for (size_t i = 0; i < t->ncolumns; i++)
+		name_add(s, t->columns[i].name);
+}
+
+/* What stands behind the message's last space: "no such column: n.sze" is about sze. */
+static void last_word(const char *message, char *word, size_t room)
+{
+	const char *space = strrchr(message, ' '), *dot;
+
+	space = space ? space + 1 : message;
+	dot = strrchr(space, '.');
+	snprintf(word, room, "%s", dot ? dot + 1 : space);
+}
+
+static bool no_such(const struct query_db *q, const char *what, const char *text,
+		    size_t at, struct err *e)
+{
+	bool is_table = strcmp(what, "table") == 0, told;
+	struct names names = { 0 };
+	struct buf say = { 0 };
+	char word[64];
+	const char *nearest;
+
+	last_word(sqlite3_errmsg(q->db), word, sizeof(word));
+	for (size_t i = 0; i < q->ntables; i++)
+		if (is_table)
+			name_add(&names, q->tables[i].name);
+		else
+			columns_add(&names, &q->tables[i]);
+	nearest = opt_nearest(word, names.all, names.n);
+	buf_printf(&say, "no %s '%s'", what, word);
+	if (nearest)
+		buf_printf(&say, "; did you mean '%s'?", nearest);
+	else if (!is_table)
+		buf_str(&say, "; a text stands in quotes");
+	if (is_table || q->ntables == 1) {
+		struct buf more = { 0 };
+
+		buf_printf(&more, "%ss: %s", what, names.list.s);
+		told = query_fail_at(e, text, at, say.s, more.s);
+		buf_release(&more);
+	} else {
+		told = query_fail_at(e, text, at, say.s, NULL);
+	}
+	buf_release(&say);
+	buf_release(&names.list);
+	return told;
+}
+
+bool query_fail_prepare(const struct query_db *q, const char *text, size_t at,
+			struct err *e)
+{
+	const char *message = sqlite3_errmsg(q->db);
+
+	if (q->refused[0])
+		message = q->refused;
+	if (at == SIZE_MAX)
+		return fail(e, ERR_USAGE, "%.300s", message);
+	if (strncmp(message, "no such column: ", 16) == 0)
+		return no_such(q, "column", text, at, e);
+	if (strncmp(message, "no such table: ", 15) == 0)
+		return no_such(q, "table", text, at, e);
+	if (at >= strlen(text))
+		return query_fail_at(e, text, at, "something is missing at its end",
+				     NULL);
+	return query_fail_at(e, text, at, message, NULL);
+}
