@@ -102,6 +102,8 @@ enum block_state {
 	BLOCK_FENCE, /* a fencepost: malloc's own, never handed out */
 };
 
+enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
+
 /* clang-format off */
 /* X(type, name); string ids are declared with T(name). */
 #define PROCESS_COLUMNS(X, T) \
@@ -161,6 +163,15 @@ enum block_state {
 /* One contiguous span that an arena cuts into chunks. */
 #define HEAP_COLUMNS(X, T) \
 	X(uint64_t, start) X(uint64_t, end) X(uint32_t, arena)
+
+/* malloc's lists of free chunks, those that have some. Sizes are chunks', headers included. */
+#define BIN_COLUMNS(X, T) \
+	X(uint8_t, kind)		/* enum bin_kind */ \
+	X(uint16_t, arena)		/* index into arenas; BIN_OF_THREAD: a cache, of chunks of any */ \
+	X(uint32_t, thread)		/* of a cache: index + 1 into threads, 0 not known whose */ \
+	X(uint64_t, low)		/* the sizes it is for; 0 any */ \
+	X(uint64_t, high)		/* 0 no end */ \
+	X(uint64_t, count) X(uint64_t, bytes)
 
 /* What allocators handed out or hold free, by address. */
 #define BLOCK_COLUMNS(X, T) \
@@ -259,6 +270,7 @@ enum block_state {
 	X(FRAME_COLUMNS, frames) \
 	X(ARENA_COLUMNS, arenas) \
 	X(HEAP_COLUMNS, heaps) \
+	X(BIN_COLUMNS, bins) \
 	X(BLOCK_COLUMNS, blocks) \
 	X(PREVIEW_COLUMNS, previews) \
 	X(POOL_COLUMNS, pools) \
@@ -293,6 +305,7 @@ MODEL_TABLES(MODEL_TABLE)
 #undef MODEL_TEXT
 
 enum { BLOCK_MMAPPED = UINT16_MAX };
+enum { BIN_OF_THREAD = UINT16_MAX };
 enum { BLOCK_IS_POOL = UINT32_MAX };
 enum { OBJECT_LARGE = UINT32_MAX, OBJECT_IMMORTAL = UINT32_MAX };
 
@@ -476,6 +489,7 @@ static inline bool label_is_weak(const struct model *m, uint16_t label)
 }
 
 const char *block_state_name(enum block_state state);
+const char *bin_kind_name(enum bin_kind kind);
 const char *snapshot_mode_name(enum snapshot_mode mode);
 const char *severity_name(enum severity severity);
 const char *target_kind_name(enum target_kind kind);

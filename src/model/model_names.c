@@ -15,6 +15,14 @@ const char *block_state_name(enum block_state state)
 	return NAME_OF(names, state);
 }
 
+const char *bin_kind_name(enum bin_kind kind)
+{
+	static const char *const names[] = { "tcache", "fastbin", "unsorted", "small",
+					     "large" };
+
+	return NAME_OF(names, kind);
+}
+
 const char *snapshot_mode_name(enum snapshot_mode mode)
 {
 	static const char *const names[] = { "auto", "fork", "freeze", "nostop" };

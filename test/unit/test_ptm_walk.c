@@ -39,6 +39,57 @@ static void each_chunk_has_its_state(void **state)
 	seen_free(s);
 }
 
+static void assert_list(const struct seen *s, size_t row, enum bin_kind kind,
+			uint16_t arena, uint64_t bytes)
+{
+	const struct model_bins *b = &s->model->bins;
+
+	assert_true(row < b->n);
+	assert_int_equal(b->kind[row], kind);
+	assert_int_equal(b->arena[row], arena);
+	assert_int_equal(b->count[row], 1);
+	assert_int_equal(b->bytes[row], bytes);
+}
+
+/* A chunk in a bin of its size, one in the unsorted bin, one each in a cache and fastbin. */
+static void each_list_is_told(void **state)
+{
+	static struct fake_heap f;
+	taddr tcache = fake_start(&f), cached, fast, unsorted, small, header;
+	struct seen *s;
+
+	(void)state;
+	cached = fake_chunk(&f, 0, 0x30);
+	fast = fake_chunk(&f, 1, 0x20);
+	fake_chunk(&f, 1, 0x40);
+	unsorted = fake_chunk(&f, 0, 0x200);
+	fake_chunk(&f, 0, 0x20);
+	small = fake_chunk(&f, 0, 0x200);
+	fake_chunk(&f, 0, 0x20);
+	fake_tcache(&f, tcache, cached);
+	fake_fastbin(&f, 1, fast);
+	fake_bin(&f, 0, small);
+	/* bin 1 is at top, of 16 bytes each: from there to that of its size */
+	header = FAKE_MAIN + f.layout->top + 16 * (0x20 - 1);
+	fake_set(&f, FAKE_MAIN + f.layout->top + 16, FAKE_MAIN + f.layout->top);
+	fake_set(&f, FAKE_MAIN + f.layout->top + 24, FAKE_MAIN + f.layout->top);
+	fake_set(&f, header + 16, small);
+	fake_set(&f, header + 24, small);
+	fake_set(&f, small + 16, header);
+	fake_set(&f, small + 24, header);
+	fake_bin(&f, 0, unsorted);
+	fake_finish(&f);
+	s = walk(&f);
+	assert_sound(s);
+	assert_list(s, 0, BIN_TCACHE, BIN_OF_THREAD, 0x30);
+	assert_list(s, 1, BIN_FASTBIN, 1, 0x20);
+	assert_list(s, 2, BIN_UNSORTED, 0, 0x200);
+	assert_list(s, 3, BIN_SMALL, 0, 0x200);
+	assert_int_equal(s->model->bins.n, 4);
+	assert_int_equal(s->model->bins.low[3], 0x200);
+	seen_free(s);
+}
+
 /* glibc 2.36: malloc_state 2,200 bytes, tcache_perthread_struct 640, malloc_par 136. */
 static void its_own_records_are_told(void **state)
 {
@@ -361,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_chunk_has_its_state),
+		cmocka_unit_test(each_list_is_told),
 		cmocka_unit_test(its_own_records_are_told),
 		cmocka_unit_test(a_broken_size_loses_one_chunk),
 		cmocka_unit_test(a_size_grown_by_an_overrun_is_told),

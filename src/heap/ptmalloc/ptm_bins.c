@@ -19,7 +19,7 @@ enum {
 struct bins {
 	const struct ptm_heap *heap;
 	struct model *model;
-	const struct ptm_arena *arena;
+	size_t arena;
 	size_t told, budget;
 };
 
@@ -29,23 +29,13 @@ static const char *hex(char text[static 24], taddr at)
 	return text;
 }
 
-static taddr header_of(const struct bins *b, size_t bin)
-{
-	return b->arena->addr + b->heap->places->state->bins + 16 * bin - PTM_HEADER;
-}
-
-static void links_of(const struct bins *b, size_t bin, uint64_t link[2])
-{
-	memcpy(link, b->arena->state + b->heap->places->state->bins + 16 * bin, 16);
-}
-
 static uint64_t sum_headers(const struct bins *b)
 {
 	uint64_t sum = 0, link[2];
 
 	for (size_t i = 0; i < PTM_NBINS; i++) {
-		links_of(b, i, link);
-		sum += ptm_links(header_of(b, i), link[0], link[1]);
+		ptm_links_of(b->heap, b->arena, i, link);
+		sum += ptm_links(ptm_header_of(b->heap, b->arena, i), link[0], link[1]);
 	}
 	return sum;
 }
@@ -62,10 +52,10 @@ static void contradict(struct bins *b, taddr where, const char *text, taddr othe
 /* From the header forward to the first link that is not answered. */
 static void follow_bin(struct bins *b, size_t bin)
 {
-	taddr head = header_of(b, bin), at = head;
+	taddr head = ptm_header_of(b->heap, b->arena, bin), at = head;
 	uint64_t link[2];
 
-	links_of(b, bin, link);
+	ptm_links_of(b->heap, b->arena, bin, link);
 	while (b->budget-- > 0 && b->told < MAX_TOLD) {
 		taddr next = link[0];
 
@@ -92,7 +82,7 @@ static void follow_bin(struct bins *b, size_t bin)
 	b->budget = 0;
 }
 
-static void check_bins(struct bins *b, size_t index)
+static void check_bins(struct bins *b)
 {
 	const struct ptm_heap *h = b->heap;
 	uint64_t sum = sum_headers(b);
@@ -100,7 +90,7 @@ static void check_bins(struct bins *b, size_t index)
 	char text[24];
 
 	for (size_t i = 0; i < h->nspans; i++) {
-		if (h->spans[i].base.arena != index)
+		if (h->spans[i].base.arena != b->arena)
 			continue;
 		sum += h->spans[i].links;
 		is_damaged |= h->spans[i].is_damaged;
@@ -112,7 +102,7 @@ static void check_bins(struct bins *b, size_t index)
 		follow_bin(b, i);
 	if (b->told == 0 && !is_damaged)
 		model_find_out(
-			b->model, SEVERITY_DAMAGE, hex(text, b->arena->addr),
+			b->model, SEVERITY_DAMAGE, hex(text, h->arenas[b->arena].addr),
 			"the free chunks found in this arena are not those of its bins");
 }
 
@@ -203,10 +193,11 @@ void ptm_check(struct heap *heap, struct model *m)
 	const struct ptm_heap *h = (const struct ptm_heap *)heap;
 
 	for (size_t i = 0; i < h->narenas; i++) {
-		struct bins b = { .heap = h, .model = m, .arena = &h->arenas[i] };
+		struct bins b = { .heap = h, .model = m, .arena = i };
 
-		check_bins(&b, i);
+		check_bins(&b);
 	}
+	ptm_tell_bins(h, m);
 	check_arena_totals(h, m);
 	check_mmapped(h, m);
 	check_keys(h, m);

@@ -24,12 +24,13 @@ enum {
 	PTM_FLAGS = 7,
 
 	PTM_NFASTBINS = 10,
-	PTM_NBINS = 127,
+	PTM_NBINS = 127,      /* headers; the first is that of bin 1, the unsorted one */
 	PTM_STATE_MAX = 2200, /* the largest malloc_state of any row */
 	PTM_NONCONTIGUOUS = 2,
 
 	PTM_MAX_ARENAS = 4096,
-	PTM_TCACHE_BINS = 76, /* of the longest row */
+	PTM_TCACHE_BINS = 76,       /* of the longest row, */
+	PTM_TCACHE_SMALL_BINS = 64, /* of one size each */
 };
 
 /* ---- ptm_layout.c: offsets, one row per class ---- */
@@ -144,13 +145,20 @@ struct ptm_members {
 	size_t n, cap;
 };
 
+/* Chunks of a list, or of the sizes that one is for. */
+struct ptm_sum {
+	uint64_t count, bytes;
+};
+
 /* A span, with what the walk needs of it and what it leaves for ptm_check. */
 struct ptm_span {
 	struct heap_span base;
-	taddr top;             /* the top chunk is in this span, here; 0: it is not */
-	taddr chunk;           /* mmapped: inside the mapping when memalign moved it */
-	uint64_t links;        /* sum over its binned chunks; balances the headers' */
-	uint64_t foreign;      /* bytes between its chunks that are not malloc's, */
+	taddr top;      /* the top chunk is in this span, here; 0: it is not */
+	taddr chunk;    /* mmapped: inside the mapping when memalign moved it */
+	uint64_t links; /* sum over its binned chunks; balances the headers' */
+	struct ptm_sum
+		*binned;  /* its binned chunks by the bin of their size; NULL: none */
+	uint64_t foreign; /* bytes between its chunks that are not malloc's, */
 	uint64_t foreign_tail; /* and of them those behind the last chunk */
 	uint64_t key_hits;     /* chunks in use that carry the tcache key, */
 	taddr key_hit;         /* and the first of them */
@@ -208,6 +216,31 @@ void ptm_open_tcaches(struct ptm_heap *h, struct model *m);
 /* ptm_lists.c: what tcaches and fastbins list becomes members. */
 void ptm_open_lists(struct ptm_heap *h, struct model *m);
 
+/* Words of the target, through a cache of pages: lists jump about, but mostly within few. */
+struct ptm_pages;
+struct ptm_pages *ptm_pages_new(const struct mem *mem);
+/* The two words at `at`, 16-aligned; false: a hole. */
+must_check bool ptm_two_words(struct ptm_pages *p, taddr at, uint64_t word[2]);
+
+/* ---- ptm_class.c: which list a size goes to ---- */
+
+struct ptm_sizes {
+	uint64_t low, high; /* 0: no limit */
+};
+/* A bin by its number, 2 .. 126: small ones are of one size each. */
+size_t ptm_bin_of(uint64_t size);
+bool ptm_bin_is_small(size_t bin);
+struct ptm_sizes ptm_bin_sizes(size_t bin);
+struct ptm_sizes ptm_fastbin_sizes(size_t bin);
+struct ptm_sizes ptm_tcache_sizes(size_t bin);
+
+/* A row of m->bins, if there is anything in the list. */
+void ptm_tell_list(struct model *m, enum bin_kind kind, uint16_t arena,
+		   struct ptm_sizes sizes, struct ptm_sum sum);
+
+/* After the walk: every arena's bins into m->bins. */
+void ptm_tell_bins(const struct ptm_heap *h, struct model *m);
+
 /* ptm_cut.c: long spans of the main arena become several, to be walked side by side. */
 void ptm_cut_spans(struct ptm_heap *h, struct model *m);
 
@@ -261,6 +294,18 @@ void ptm_walk(struct heap *heap, size_t span, struct mem_window *w,
 	      const struct heap_sink *sink);
 /* ptm_bins.c */
 void ptm_check(struct heap *heap, struct model *m);
+
+/* The address of a bin's header, as if it were a chunk; its links. By header, not number. */
+static inline taddr ptm_header_of(const struct ptm_heap *h, size_t arena, size_t header)
+{
+	return h->arenas[arena].addr + h->places->state->bins + 16 * header - PTM_HEADER;
+}
+
+static inline void ptm_links_of(const struct ptm_heap *h, size_t arena, size_t header,
+				uint64_t link[2])
+{
+	memcpy(link, h->arenas[arena].state + h->places->state->bins + 16 * header, 16);
+}
 
 /* The share of one binned chunk, or bin header, in a sum that is 0 when all lists are
  * sound: each link is added where it starts and taken away where it is answered. */

@@ -17,32 +17,50 @@
 
 enum { CACHED_PAGES = 64, MAX_TOLD = 20 };
 
-/* Lists jump about, but mostly within few pages. */
-struct pages {
+struct ptm_pages {
+	const struct mem *mem;
 	taddr page[CACHED_PAGES]; /* its address; 1: none */
 	uint8_t bytes[CACHED_PAGES][PAGE_SIZE_4K];
+};
+
+/* One of them. */
+struct list {
+	enum bin_kind kind;
+	taddr first; /* its first chunk */
+	struct ptm_sizes sizes;
+	uint32_t thread;
+	uint16_t arena;
+	struct ptm_sum sum; /* what was found in it */
 };
 
 struct lists {
 	struct ptm_heap *heap;
 	struct model *model;
-	struct pages *pages;
+	struct ptm_pages *pages;
 	struct map seen; /* chunks taken */
 	size_t votes_plain, votes_mangled, told;
 	uint64_t key; /* of the first tcached chunk */
 	bool keys_differ;
 };
 
-/* The two words at `at`, 16-aligned; false: a hole. */
-static bool words_at(struct lists *s, taddr at, uint64_t word[2])
+struct ptm_pages *ptm_pages_new(const struct mem *mem)
 {
-	struct pages *p = s->pages;
+	struct ptm_pages *p = xcalloc(1, sizeof(*p));
+
+	p->mem = mem;
+	for (size_t i = 0; i < CACHED_PAGES; i++)
+		p->page[i] = 1;
+	return p;
+}
+
+bool ptm_two_words(struct ptm_pages *p, taddr at, uint64_t word[2])
+{
 	size_t i = at / PAGE_SIZE_4K % CACHED_PAGES;
 	taddr page = align_down(at, PAGE_SIZE_4K);
 
 	if (p->page[i] != page) {
 		p->page[i] = 1;
-		if (!mem_read(s->heap->mem, page, p->bytes[i], PAGE_SIZE_4K))
+		if (!mem_read(p->mem, page, p->bytes[i], PAGE_SIZE_4K))
 			return false;
 		p->page[i] = page;
 	}
@@ -54,7 +72,7 @@ static void vote(struct lists *s, taddr place)
 {
 	uint64_t word[2], plain, bare;
 
-	if (!words_at(s, place, word))
+	if (!ptm_two_words(s->pages, place, word))
 		return;
 	plain = word[0];
 	bare = word[0] ^ place >> 12;
@@ -83,51 +101,78 @@ static void add_member(struct ptm_members *m, taddr chunk, enum ptm_member_kind 
 	m->of[m->n++] = chunk | kind;
 }
 
-/* Does the place lie in memory that malloc cuts up, or in a mapping of its own? */
-static bool is_malloc_memory(const struct ptm_heap *h, taddr at)
+/* The memory that malloc cuts up, or the mapping of its own, that holds the place. */
+static const struct ptm_span *span_at(const struct ptm_heap *h, taddr at)
 {
 	size_t i = ptm_span_after(h, at);
 
-	return i < h->nspans && h->spans[i].base.start <= at;
+	return i < h->nspans && h->spans[i].base.start <= at ? &h->spans[i] : NULL;
 }
 
-/* From the first chunk on. `to_user`: links lead to what malloc returned. */
-static void follow(struct lists *s, taddr chunk, enum ptm_member_kind kind)
+/* A chunk's bytes, as the walk tells them; 0: it has no size. */
+static uint64_t footprint_of(struct lists *s, const struct ptm_span *span, taddr chunk)
 {
-	const char *what = kind == MEMBER_TCACHE ? "tcache" : "fastbin";
-	bool mangled = s->heap->safe_linking == LINKS_MANGLED;
+	uint64_t head[2], size;
 
-	while (chunk) {
-		taddr place = chunk + PTM_HEADER, next;
-		uint64_t word[2];
+	if (span->base.arena == BLOCK_MMAPPED)
+		return span->base.end - span->base.start;
+	if (!ptm_two_words(s->pages, chunk, head))
+		return 0;
+	size = head[1] & ~(uint64_t)PTM_FLAGS;
+	return size <= span->base.end - chunk ? size : 0;
+}
 
-		if (chunk % PTM_ALIGN || !is_malloc_memory(s->heap, chunk)) {
-			tell(s, chunk, "a %s list leads here, out of malloc's memory",
-			     what);
-			return;
-		}
-		if (map_has(&s->seen, chunk)) {
-			tell(s, chunk, "listed twice as free, the second time in a %s",
-			     what);
-			return;
-		}
-		if (!words_at(s, place, word)) {
-			tell(s, chunk, "a %s list leads here, to memory not captured",
-			     what);
-			return;
-		}
-		map_set(&s->seen, chunk, 0);
-		add_member(&s->heap->members, chunk, kind);
-		next = mangled ? word[0] ^ place >> 12 : word[0];
-		if (kind == MEMBER_FASTBIN) {
-			chunk = next;
-			continue;
-		}
-		if (!s->key)
-			s->key = word[1];
-		s->keys_differ |= word[1] != s->key;
-		chunk = next ? next - PTM_HEADER : 0;
+/* Takes the chunk, and reads what stands in it. False: it cannot be one of the list. */
+static bool take_chunk(struct lists *s, taddr chunk, struct list *list, uint64_t word[2])
+{
+	const char *what = bin_kind_name(list->kind);
+	const struct ptm_span *span = span_at(s->heap, chunk);
+
+	if (chunk % PTM_ALIGN || !span) {
+		tell(s, chunk, "a %s list leads here, out of malloc's memory", what);
+		return false;
 	}
+	if (map_has(&s->seen, chunk)) {
+		tell(s, chunk, "listed twice as free, the second time in a %s", what);
+		return false;
+	}
+	if (!ptm_two_words(s->pages, chunk + PTM_HEADER, word)) {
+		tell(s, chunk, "a %s list leads here, to memory not captured", what);
+		return false;
+	}
+	map_set(&s->seen, chunk, 0);
+	list->sum.count++;
+	list->sum.bytes += footprint_of(s, span, chunk);
+	return true;
+}
+
+static void note_key(struct lists *s, uint64_t key)
+{
+	if (!s->key)
+		s->key = key;
+	s->keys_differ |= key != s->key;
+}
+
+static void follow(struct lists *s, struct list *list)
+{
+	bool mangled = s->heap->safe_linking == LINKS_MANGLED;
+	bool is_tcache = list->kind == BIN_TCACHE;
+	taddr chunk = list->first, next;
+	uint64_t word[2];
+
+	while (chunk && take_chunk(s, chunk, list, word)) {
+		add_member(&s->heap->members, chunk,
+			   is_tcache ? MEMBER_TCACHE : MEMBER_FASTBIN);
+		next = mangled ? word[0] ^ (chunk + PTM_HEADER) >> 12 : word[0];
+		if (is_tcache) {
+			note_key(s, word[1]);
+			next = next ? next - PTM_HEADER : 0;
+		}
+		chunk = next;
+	}
+	ptm_tell_list(s->model, list->kind, list->arena, list->sizes, list->sum);
+	if (list->sum.count && is_tcache)
+		s->model->bins.thread[s->model->bins.n - 1] = list->thread;
 }
 
 static taddr fastbin(const struct ptm_heap *h, size_t arena, size_t bin)
@@ -143,26 +188,47 @@ static size_t nfastbins(const struct ptm_heap *h)
 	return h->places->state->fastbins ? PTM_NFASTBINS : 0;
 }
 
-static void each_first(struct lists *s,
-		       void (*fn)(struct lists *, taddr chunk, enum ptm_member_kind kind))
+/* Row + 1 of the thread whose cache it is. */
+static uint32_t thread_of(const struct model *m, taddr tcache)
+{
+	for (size_t i = 0; i < m->threads.n; i++)
+		if (m->threads.tcache[i] == tcache)
+			return (uint32_t)i + 1;
+	return 0;
+}
+
+static void each_of_tcache(struct lists *s, const struct ptm_tcache *t,
+			   void (*fn)(struct lists *, struct list *))
+{
+	uint32_t thread = thread_of(s->model, t->addr);
+
+	for (size_t i = 0; i < t->layout->bins; i++)
+		if (t->entries[i])
+			fn(s, &(struct list){ .kind = BIN_TCACHE,
+					      .first = t->entries[i] - PTM_HEADER,
+					      .sizes = ptm_tcache_sizes(i),
+					      .thread = thread,
+					      .arena = BIN_OF_THREAD });
+}
+
+static void each_list(struct lists *s, void (*fn)(struct lists *, struct list *))
 {
 	const struct ptm_heap *h = s->heap;
 
 	for (size_t t = 0; t < h->ntcaches; t++)
-		for (size_t i = 0; i < h->tcaches[t].layout->bins; i++)
-			if (h->tcaches[t].entries[i])
-				fn(s, h->tcaches[t].entries[i] - PTM_HEADER,
-				   MEMBER_TCACHE);
+		each_of_tcache(s, &h->tcaches[t], fn);
 	for (size_t a = 0; a < h->narenas; a++)
 		for (size_t i = 0; i < nfastbins(h); i++)
 			if (fastbin(h, a, i))
-				fn(s, fastbin(h, a, i), MEMBER_FASTBIN);
+				fn(s, &(struct list){ .kind = BIN_FASTBIN,
+						      .first = fastbin(h, a, i),
+						      .sizes = ptm_fastbin_sizes(i),
+						      .arena = (uint16_t)a });
 }
 
-static void vote_first(struct lists *s, taddr chunk, enum ptm_member_kind kind)
+static void vote_first(struct lists *s, struct list *list)
 {
-	(void)kind;
-	vote(s, chunk + PTM_HEADER);
+	vote(s, list->first + PTM_HEADER);
 }
 
 static void settle_links(struct lists *s)
@@ -209,13 +275,11 @@ static void sort_members(struct ptm_members *m)
 
 void ptm_open_lists(struct ptm_heap *h, struct model *m)
 {
-	struct lists s = { .heap = h, .model = m, .pages = xcalloc(1, sizeof(*s.pages)) };
+	struct lists s = { .heap = h, .model = m, .pages = ptm_pages_new(h->mem) };
 
-	for (size_t i = 0; i < CACHED_PAGES; i++)
-		s.pages->page[i] = 1;
-	each_first(&s, vote_first);
+	each_list(&s, vote_first);
 	settle_links(&s);
-	each_first(&s, follow);
+	each_list(&s, follow);
 	if (s.told > MAX_TOLD)
 		model_find_out(m, SEVERITY_DAMAGE, "free lists", "%zu more such chunks",
 			       s.told - MAX_TOLD);

@@ -94,6 +94,8 @@ static void ptm_free(struct heap *heap)
 
 	free(h->base.spans);
 	free(h->base.own);
+	for (size_t i = 0; i < h->nspans; i++)
+		free(h->spans[i].binned);
 	free(h->spans);
 	free(h->arenas);
 	free(h->tcaches);

@@ -115,6 +115,18 @@ static bool is_end_mark(const struct walk *w, const struct ptm_chunk *c)
 	       !(c->head & PTM_NON_MAIN) && c->at + 3 * PTM_FENCE == w->span->base.end;
 }
 
+/* Of one span, so on one thread. */
+static void count_binned(struct ptm_span *s, uint64_t size)
+{
+	struct ptm_sum *sum;
+
+	if (!s->binned)
+		s->binned = xcalloc(PTM_NBINS + 1, sizeof(*s->binned));
+	sum = &s->binned[ptm_bin_of(size)];
+	sum->count++;
+	sum->bytes += size;
+}
+
 static enum block_state state_of(struct walk *w, const struct ptm_chunk *c)
 {
 	unsigned kind = membership(w, c->at);
@@ -138,6 +150,7 @@ static enum block_state state_of(struct walk *w, const struct ptm_chunk *c)
 		       "%s lists this chunk, but the next chunk says it is in a bin",
 		       kind_name(kind));
 	s->links += ptm_links(c->at, c->word[0], c->word[1]);
+	count_binned(s, c->size);
 	return BLOCK_BIN;
 }
 
