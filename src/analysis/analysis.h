@@ -56,6 +56,62 @@ struct block_view {
 };
 void block_view(const struct model *m, uint32_t row, struct block_view *out);
 
+/* ---- sizes: malloc's blocks in use, by chunk ---- */
+
+struct size_row {
+	uint64_t size; /* of a chunk: the block's footprint */
+	uint64_t count, bytes;
+};
+
+struct sizes {
+	struct size_row *rows; /* the largest size first */
+	size_t n, cap;
+};
+
+void sizes_build(const struct model *m, struct sizes *out);
+void sizes_release(struct sizes *s);
+
+/* ---- arenas: what allocators hold, and what of it is free ---- */
+
+/* One row of any of the tables below; each fills what it knows, the rest is NOT_TOLD. */
+#define NOT_TOLD UINT64_MAX
+struct arena_row {
+	const char *kind;    /* NULL: all rows are of one */
+	uint64_t arena;      /* row of m->arenas */
+	uint64_t addr, tid;  /* of the arena; of the thread whose cache it is */
+	uint64_t block_size; /* of each block */
+	uint64_t low, high;  /* the chunks it is for */
+	uint64_t heaps;
+	uint64_t slabs, slabs_free; /* cut into blocks, and not */
+	uint64_t count,
+		count_free; /* blocks or chunks: in use (of a bin: in it), and not */
+	uint64_t bytes;     /* of a bin's chunks */
+	uint64_t system;    /* had from it; used + free + overhead */
+	uint64_t used, free, overhead;
+	uint64_t top, tcache, fastbin, bins; /* of what is free */
+	uint64_t mmapped;                    /* of system: in mappings of their own */
+	uint64_t resident;
+	uint64_t fragmentation; /* free between blocks in use, thousandths of system */
+};
+
+struct arena_rows {
+	struct arena_row *rows;
+	size_t n, cap;
+};
+
+/* The arenas of malloc by what they have from the system, then all mmapped chunks in one
+ * row, then obmalloc in one, with what lies in no block of malloc's. */
+void arenas_build(const struct model *m, struct arena_rows *out);
+/* malloc's lists of free chunks, those with most bytes first. */
+void arena_bins_build(const struct model *m, struct arena_rows *out);
+/* m->bins is empty, yet chunks are in lists: the snapshot is older than the table. */
+bool arena_bins_are_missing(const struct model *m);
+/* Pools of obmalloc's, those that fewest bytes in use hold first. */
+void arena_pools_build(const struct model *m, struct arena_rows *out);
+/* Its blocks by size. */
+void arena_classes_build(const struct model *m, struct arena_rows *out);
+void arena_rows_release(struct arena_rows *r);
+
 /* ---- summary: where every byte is ---- */
 
 /*

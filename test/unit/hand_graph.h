@@ -213,6 +213,8 @@ static inline void hand_graph_blocks(struct model *m)
 	size_t heap = model_heaps_add(m), arena = model_arenas_add(m), payload;
 
 	m->arenas.is_main[arena] = 1;
+	m->arenas.addr[arena] = 0x7ffff41d3c60;
+	m->arenas.system[arena] = 16 * HAND_PAGE;
 	m->arenas.heaps[arena] = 1;
 	m->heaps.start[heap] = at;
 	m->heaps.end[heap] = at + 16 * (uint64_t)HAND_PAGE;

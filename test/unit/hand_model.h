@@ -158,10 +158,37 @@ static inline void hand_fill_rest(struct model *m)
 		size_t arena = model_arenas_add(m), heap = model_heaps_add(m);
 
 		m->arenas.is_main[arena] = i == 0;
+		m->arenas.addr[arena] = i ? 0x7fffe8000030 : 0x7ffff41d3c60;
+		m->arenas.system[arena] = i ? 4 * HAND_PAGE : 8 * HAND_PAGE;
 		m->arenas.heaps[arena] = 1;
 		m->heaps.arena[heap] = (uint32_t)i;
 		m->heaps.start[heap] = i ? 0x7fffe8000000 : 0x555555560000;
 		m->heaps.end[heap] = i ? 0x7fffe8004000 : 0x555555568000;
+	}
+}
+
+/* The free chunks of the main heap, one in each list. */
+static inline void hand_fill_bins(struct model *m)
+{
+	static const struct {
+		uint8_t kind;
+		uint16_t arena;
+		uint64_t low, high, bytes;
+	} lists[] = {
+		{ BIN_TCACHE, BIN_OF_THREAD, 0x40, 0x40, 0x40 },
+		{ BIN_FASTBIN, 0, 0x40, 0x40, 0x40 },
+		{ BIN_LARGE, 0, 0x1000, 0x11f0, 0x1000 },
+	};
+
+	for (size_t i = 0; i < countof(lists); i++) {
+		size_t row = model_bins_add(m);
+
+		m->bins.kind[row] = lists[i].kind;
+		m->bins.arena[row] = lists[i].arena;
+		m->bins.low[row] = lists[i].low;
+		m->bins.high[row] = lists[i].high;
+		m->bins.count[row] = 1;
+		m->bins.bytes[row] = lists[i].bytes;
 	}
 }
 
@@ -202,6 +229,7 @@ static inline struct model *hand_model(void)
 	hand_fill_main(m);
 	hand_fill_arena(m);
 	hand_fill_rest(m);
+	hand_fill_bins(m);
 	m->bytes.read = hand_read;
 	model_find_out(m, SEVERITY_NOTE, "", "2 of 4 threads were in a system call");
 	model_find_out(m, SEVERITY_DAMAGE, "arena 1, 0x7fffe8001900",

@@ -18,9 +18,10 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree, &cmd_show,
-	&cmd_why,        &cmd_blocks,   &cmd_check,   &cmd_hexdump, &cmd_dump, &cmd_help,
-	&cmd_completion, &cmd_complete, &cmd_version, NULL,
+	&cmd_overview, &cmd_summary, &cmd_top,   &cmd_objects, &cmd_tree,
+	&cmd_show,     &cmd_why,     &cmd_sizes, &cmd_arenas,  &cmd_blocks,
+	&cmd_check,    &cmd_hexdump, &cmd_dump,  &cmd_help,    &cmd_completion,
+	&cmd_complete, &cmd_version, NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -33,7 +34,7 @@ static void hang_on_each_other(struct model *m)
 
 /* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
  * findings and no types, 4713 a Python process, 4714 one whose dominators go
- * round, all else cannot be read. */
+ * round, 4715 the first in an older snapshot, all else cannot be read. */
 bool collect_target(const char *target, const struct collect_options *o,
 		    struct model **out, struct err *e)
 {
@@ -44,9 +45,12 @@ bool collect_target(const char *target, const struct collect_options *o,
 			hang_on_each_other(*out);
 		return true;
 	}
-	if (strcmp(target, "4711") != 0 && strcmp(target, "4712") != 0)
+	if (strcmp(target, "4711") != 0 && strcmp(target, "4712") != 0 &&
+	    strcmp(target, "4715") != 0)
 		return (fail)(e, ERR_PROCESS, "no process %s", target);
 	*out = hand_model();
+	if (strcmp(target, "4715") == 0)
+		(*out)->bins.n = 0;
 	if (strcmp(target, "4712") == 0) {
 		(*out)->findings.n = (*out)->evidence.n = 0;
 		(*out)->blocks.n = (*out)->previews.n = 0;
@@ -82,6 +86,24 @@ static const struct golden goldens[] = {
 	{ "blocks-free.txt", { "blocks", "4711", "--free", "--sort", "addr" }, 0 },
 	{ "blocks-all.json", { "blocks", "4711", "--all", "-n", "0", "--json" }, 0 },
 	{ "blocks-all.csv", { "blocks", "4711", "--all", "-n", "0", "--csv" }, 0 },
+	{ "sizes.txt", { "sizes", "4711" }, 0 },
+	{ "sizes.json", { "sizes", "4711", "--json" }, 0 },
+	{ "sizes.csv", { "sizes", "4711", "--csv", "--sort", "count" }, 0 },
+	{ "sizes-none.txt", { "sizes", "4712" }, 0 },
+	{ "arenas.txt", { "arenas", "4711" }, 0 },
+	{ "arenas.json", { "arenas", "4711", "--json" }, 0 },
+	{ "arenas.csv", { "arenas", "4711", "--csv" }, 0 },
+	{ "arenas-python.txt", { "arenas", "4713" }, 0 },
+	{ "arenas-bins.txt", { "arenas", "4711", "--bins" }, 0 },
+	{ "arenas-bins.json", { "arenas", "4711", "--bins", "--json" }, 0 },
+	{ "arenas-old.txt", { "arenas", "4715", "--bins" }, 0 },
+	{ "arenas-none.txt", { "arenas", "4712", "--obmalloc" }, 0 },
+	{ "arenas-obmalloc.txt", { "arenas", "4713", "--obmalloc" }, 0 },
+	{ "arenas-obmalloc.json", { "arenas", "4713", "--obmalloc", "--json" }, 0 },
+	{ "arenas-classes.txt", { "arenas", "4713", "--classes" }, 0 },
+	{ "arenas-classes.json", { "arenas", "4713", "--classes", "--json" }, 0 },
+	{ "narrow-arenas.txt", { "arenas", "4711" }, 0 },
+	{ "nothing.txt", { "arenas", "4711", "--bins", "--classes" }, 2 },
 	{ "check.txt", { "check", "4711" }, 0 },
 	{ "check.json", { "check", "4711", "--json" }, 0 },
 	{ "check.csv", { "check", "4711", "--csv" }, 0 },
