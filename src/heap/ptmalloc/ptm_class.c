@@ -4,9 +4,13 @@
  *
  * A chunk that was freed waits in the unsorted bin, whatever its size, until malloc next
  * looks through it; then it goes to the bin of its size. The walk met every binned chunk
- * and counted it by that bin. So only the unsorted one has to be followed: what is in it is
- * moved from where its size counted it. No chunk that the walk did not find is believed, so
- * the sums stay those of the walk, however a list lies.
+ * and counted it by that bin. What is left to tell is which of them are unsorted: that bin
+ * is followed, and mostly short. After a mass of frees it is not, but then the others are:
+ * they are followed instead, and the rest is unsorted. Following a link is a jump across
+ * the heap, a million of them seconds, so either has a budget.
+ *
+ * No chunk that the walk did not find is believed: the sums stay those of the walk, however
+ * a list lies.
  */
 #include "heap/ptmalloc/ptm_int.h"
 #include <stdio.h>
@@ -16,7 +20,8 @@ enum {
 	UNSORTED = 1, /* the bin's number */
 	LAST_BIN = 126,
 	MIN_LARGE = 1024,
-	UNSORTED_BUDGET = 1 << 20, /* links followed, in all */
+	UNSORTED_LINKS = 1 << 16, /* followed of an arena's unsorted bin, */
+	SORTED_LINKS = 1 << 18,   /* and of all sorted ones together */
 };
 
 /* Bins of equal width; the first row that reaches as far as a size has it (glibc 2.10 and 2.44
@@ -109,7 +114,7 @@ void ptm_tell_list(struct model *m, enum bin_kind kind, uint16_t arena,
 struct bins {
 	const struct ptm_heap *heap;
 	struct ptm_pages *pages;
-	size_t arena, budget;
+	size_t arena, sorted_links;       /* of the budget, what is left */
 	struct ptm_sum of[PTM_NBINS + 1]; /* by number */
 };
 
@@ -128,38 +133,74 @@ static void add_spans(struct bins *b)
 	}
 }
 
-/* A chunk of the unsorted bin. */
-static void move_chunk(struct bins *b, uint64_t size)
+/* Counts a bin's chunks by the bins of their sizes. A link that is not answered ends the
+ * list; ptm_check tells it. False: it is longer than the budget. */
+static bool follow_bin(struct bins *b, size_t bin, size_t *budget, struct ptm_sum *found)
 {
-	struct ptm_sum *from = &b->of[ptm_bin_of(size)], *to = &b->of[UNSORTED];
-
-	if (from->count == 0 || size > from->bytes)
-		return;
-	from->count--;
-	from->bytes -= size;
-	to->count++;
-	to->bytes += size;
-}
-
-/* A link that is not answered ends the list; ptm_check tells it. False: the list is longer
- * than what is left of the budget. */
-static bool follow_unsorted(struct bins *b)
-{
-	taddr header = ptm_header_of(b->heap, b->arena, UNSORTED - 1), before = header;
+	taddr header = ptm_header_of(b->heap, b->arena, bin - 1), before = header;
 	uint64_t link[2], head[2];
 
-	ptm_links_of(b->heap, b->arena, UNSORTED - 1, link);
+	ptm_links_of(b->heap, b->arena, bin - 1, link);
 	for (taddr at = link[0]; at != header; at = link[0]) {
-		if (b->budget == 0)
+		uint64_t size;
+
+		if (*budget == 0)
 			return false;
-		b->budget--;
+		--*budget;
 		if (at % PTM_ALIGN || !ptm_two_words(b->pages, at, head) ||
 		    !ptm_two_words(b->pages, at + PTM_HEADER, link) || link[1] != before)
 			return true;
-		move_chunk(b, head[1] & ~(uint64_t)PTM_FLAGS);
+		size = head[1] & ~(uint64_t)PTM_FLAGS;
+		found[ptm_bin_of(size)].count++;
+		found[ptm_bin_of(size)].bytes += size;
 		before = at;
 	}
 	return true;
+}
+
+/* So many of the chunks of a bin's sizes are unsorted. */
+static void move(struct bins *b, size_t bin, struct ptm_sum sum)
+{
+	struct ptm_sum *from = &b->of[bin], *to = &b->of[UNSORTED];
+
+	sum.count = min_u64(sum.count, from->count);
+	sum.bytes =
+		sum.count == from->count ? from->bytes : min_u64(sum.bytes, from->bytes);
+	from->count -= sum.count;
+	from->bytes -= sum.bytes;
+	to->count += sum.count;
+	to->bytes += sum.bytes;
+}
+
+/* False: not all could be followed. */
+static bool follow_sorted(struct bins *b)
+{
+	struct ptm_sum found[PTM_NBINS + 1] = { 0 };
+	bool is_whole = true;
+
+	for (size_t bin = UNSORTED + 1; bin <= LAST_BIN && is_whole; bin++)
+		is_whole = follow_bin(b, bin, &b->sorted_links, found);
+	for (size_t bin = UNSORTED + 1; bin <= LAST_BIN && is_whole; bin++) {
+		struct ptm_sum rest = b->of[bin];
+
+		rest.count -= min_u64(rest.count, found[bin].count);
+		rest.bytes -= min_u64(rest.bytes, found[bin].bytes);
+		move(b, bin, rest);
+	}
+	return is_whole;
+}
+
+static bool part_unsorted(struct bins *b)
+{
+	struct ptm_sum found[PTM_NBINS + 1] = { 0 };
+	size_t budget = UNSORTED_LINKS;
+	bool is_whole = follow_bin(b, UNSORTED, &budget, found);
+
+	if (!is_whole && follow_sorted(b))
+		return true;
+	for (size_t bin = UNSORTED + 1; bin <= LAST_BIN; bin++)
+		move(b, bin, found[bin]);
+	return is_whole;
 }
 
 static void tell_arena(const struct bins *b, struct model *m)
@@ -177,17 +218,17 @@ void ptm_tell_bins(const struct ptm_heap *h, struct model *m)
 {
 	struct bins b = { .heap = h,
 			  .pages = ptm_pages_new(h->mem),
-			  .budget = UNSORTED_BUDGET };
+			  .sorted_links = SORTED_LINKS };
 	size_t cut = 0;
 
 	for (; b.arena < h->narenas; b.arena++) {
 		add_spans(&b);
-		cut += !follow_unsorted(&b);
+		cut += !part_unsorted(&b);
 		tell_arena(&b, m);
 	}
 	if (cut)
 		model_find_out(m, SEVERITY_NOTE, "bins",
-			       "of the unsorted bins of %zu arenas not all was followed: "
+			       "%zu arenas have more unsorted chunks than were followed: "
 			       "the rest is told as in the bins of its sizes",
 			       cut);
 	free(b.pages);
