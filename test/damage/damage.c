@@ -110,6 +110,7 @@ static void walk(struct damage *d, const struct damage_file *f, size_t n, way_fn
 			d->place->at = at;
 			d->place->pattern = (unsigned)(turn + i) % PATTERNS;
 			d->run.json = (turn / PATTERNS + i) % 2;
+			d->run.turn = turn + i;
 			way(d, f, at, d->place->pattern);
 		}
 	}

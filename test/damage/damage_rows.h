@@ -20,7 +20,8 @@ enum { CPU_SECONDS_MOST = 1 };
 #endif
 
 struct rows_run {
-	char path[64], addr[32];
+	char path[64], addr[32], flag[40];
+	size_t turn; /* of a command's own flags one is said, or none */
 	bool json;
 	size_t refused, answered;
 	int fds;   /* how many descriptors are open between two commands */
@@ -41,7 +42,18 @@ static inline char *row_word(const struct rows_run *r, const struct opt *arg)
 	return arg->type == OPT_TYPE_ADDRESS ? (char *)r->addr : (char *)"256";
 }
 
-static inline int row_words(const struct rows_run *r, const struct command *c,
+/* "--bins"; NULL: not in this turn. */
+static inline char *row_flag(struct rows_run *r, const struct command *c)
+{
+	size_t i = r->turn % (c->nopts + 1);
+
+	if (i == c->nopts || c->opts[i].type != OPT_TYPE_FLAG)
+		return NULL;
+	snprintf(r->flag, sizeof(r->flag), "--%s", c->opts[i].name);
+	return r->flag;
+}
+
+static inline int row_words(struct rows_run *r, const struct command *c,
 			    char *argv[ARGV_MOST])
 {
 	/* A command that needs options to run at all has them here. */
@@ -59,6 +71,8 @@ static inline int row_words(const struct rows_run *r, const struct command *c,
 		for (size_t k = 0; strcmp(c->name, more[i].command) == 0 && k < 2; k++)
 			argv[n++] = more[i].words[k];
 	argv[n++] = (char *)"--sysroot=/proc/self/ns"; /* has none of the files */
+	if (row_flag(r, c))
+		argv[n++] = r->flag;
 	if (r->json && c->flags & COMMAND_FORMATS)
 		argv[n++] = (char *)"--json";
 	argv[n] = NULL;
