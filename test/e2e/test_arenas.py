@@ -137,6 +137,14 @@ def test_each_threads_cache(start, heapsift):
                for r in lists if r["kind"] == "tcache")
 
 
+def test_some_of_the_lists(start, heapsift):
+    target = start("arenas", 3)
+    tid = target.truth[2].split()[1]
+    rows = heapsift("arenas", target.pid, "--bins", "--json", "--where",
+                    f"kind = 'tcache' and tid = {tid}", "--sort", "low").rows()
+    assert [(r["low"], r["count"]) for r in rows] == [(208, 3), (48, 2)]
+
+
 def test_what_is_resident(start, heapsift):
     """Of mappings: pages that were touched."""
     target = start("sizes", "large")

@@ -71,12 +71,14 @@ def test_random_program_stopped_again_and_again(start, heapsift, seed):
 
 def test_select_by_size(start, heapsift):
     target = start("sizes", "falling")
-    rows = heapsift("blocks", target.pid, "--used", "--json").rows()
-    rows = [r for r in rows if not is_cache(r["footprint"])]
-    assert len(rows) == 55
-    assert sum(r["size"] >= 10240 for r in rows) == 1
-    assert sum(r["size"] < 2048 for r in rows) == 10
-    assert sum(4096 <= r["size"] < 8192 for r in rows) == 22
+    for where, count in (("size >= 10240", 1), ("size between 1000 and 2047", 10),
+                         ("size >= 4096 and size < 8192", 22), ("size >= 1000", 55)):
+        rows = heapsift("blocks", target.pid, "--json", "--where", where).rows()
+        assert len(rows) == count, where
+    assert sum(r["size"] >= 10240 for r in
+               heapsift("blocks", target.pid, "--used", "--json").rows()) == 1
+    row, = heapsift("sizes", target.pid, "--json", "--where", "size > 10240").rows()
+    assert row == {"size": 10256, "count": 1, "bytes": 10256}
 
 
 def test_random_bytes_are_nothing_in_particular(start, heapsift):
