@@ -132,6 +132,7 @@ static bool dump_collect(struct context *cx, const struct dump_args *a,
 	const struct collect_options needs = { .previews = !a->no_values,
 					       .values = !a->no_values,
 					       .edges = true,
+					       .waste = true,
 					       .memory = a->no_values ? NULL : &memory };
 
 	if (!context_collect(cx, a->target, &needs, e))

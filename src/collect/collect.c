@@ -189,6 +189,18 @@ static void tell_nameless_types(const struct collection *c)
 			n);
 }
 
+static void build_waste(const struct collection *c, struct scan *s)
+{
+	struct waste_list contents = { 0 }, slack = { 0 };
+
+	if (c->objects)
+		objects_list_waste(c->objects, &contents, &slack);
+	scan_list_texts(s, c->model, &contents);
+	build_duplicates(&contents, c->model);
+	build_slack(&slack, c->model);
+	c->model->processes.has_waste[0] = true;
+}
+
 /* All that is computed of it. */
 static bool build_model(struct collection *c, struct scan *s, struct err *e)
 {
@@ -198,6 +210,8 @@ static bool build_model(struct collection *c, struct scan *s, struct err *e)
 		return false;
 	tell_nameless_types(c);
 	own_build(s, c->model);
+	if (s->waste)
+		build_waste(c, s);
 	if (s->edges)
 		edges_build(s, c->objects, c->roots, &c->modules, c->model);
 	build_layout(c->mem, &c->modules, c->model);
@@ -265,6 +279,7 @@ static bool collect_view(struct collection *c, struct err *e)
 {
 	struct scan s = { .previews = c->options->previews,
 			  .edges = c->options->edges && !wants_bytes_only(c),
+			  .waste = c->options->waste,
 			  .progress = c->options->progress,
 			  .need = &c->need };
 	struct err lost;

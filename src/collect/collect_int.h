@@ -7,6 +7,7 @@
 #define COLLECT_COLLECT_INT_H
 
 #include "collect/collect.h"
+#include "collect/waste_int.h"
 #include "heap/heap.h"
 #include "image/image.h"
 #include "lang/lang.h"
@@ -22,13 +23,14 @@ struct address_range {
 
 struct need {
 	bool edges, previews;
-	_Atomic uint64_t nodes, words, bytes; /* found so far; bytes: of values */
+	/* Found so far; bytes: of values; wastes: texts and slack. */
+	_Atomic uint64_t nodes, words, bytes, wastes;
 	_Atomic uint64_t done;  /* of `total`, in any unit: this stage's work */
 	uint64_t total, before; /* before: what earlier stages come to */
 };
 
 struct found {
-	uint64_t done, nodes, words, bytes;
+	uint64_t done, nodes, words, bytes, wastes;
 };
 
 /* Other work begins. */
@@ -74,6 +76,7 @@ struct row_segment {
 	struct row_columns *columns;
 	struct row_previews *previews; /* NULL when not wanted */
 	uint32_t *counts; /* words kept of each block, then edges; NULL when not wanted */
+	struct waste_list texts; /* if they are wanted */
 	struct word_segment *words, *last_words;
 	size_t nwords, room; /* room: what the last word segment can still take */
 };
@@ -105,7 +108,7 @@ struct scan {
 	struct heap *heap;
 	const struct mem *mem;
 	const struct cxx_filter *vptrs; /* which first words may be vtable pointers */
-	bool previews, edges;
+	bool previews, edges, waste;
 	struct progress *progress; /* may be NULL; of the calling thread */
 	struct need *need;
 	const struct python *python; /* may be NULL */
@@ -148,6 +151,12 @@ void scan_name_types(struct scan *s, struct cxx_vtables *vtables, struct model *
 /* Fills m->blocks, m->previews and m->findings. */
 void scan_build_blocks(struct scan *s, struct model *m);
 void scan_release(struct scan *s);
+
+/* Keeps what the string says that is the segment's next row. */
+void scan_keep_text(struct row_segment *rows, taddr at, uint64_t size,
+		    struct mem_window *w);
+/* What the strings say, after objects_build. Gives back what was kept of it. */
+void scan_list_texts(struct scan *s, const struct model *m, struct waste_list *out);
 
 /* Give back what of a segment is no longer needed. */
 void segment_free_words(struct row_segment *rows);

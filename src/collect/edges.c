@@ -29,6 +29,8 @@ struct resolving {
 	const struct references *references;
 };
 
+enum { WORKERS_MAX = 64 /* pool_cores */ };
+
 /* The words of a segment, one after the other, and places for what becomes of them: an
  * edge never lies ahead of the word it was made of, so they share the memory. */
 struct word_stream {
@@ -75,8 +77,20 @@ static inline struct index_hit find_near(const struct node_index *x,
 	return node_index_find(x, at);
 }
 
+/* The word before `in` leads to the address of this block, and two follow it. */
+static void look_for_vector(struct waste_list *found, const struct model *m,
+			    struct word_stream in, uint32_t node)
+{
+	uint64_t words[3] = { m->blocks.addr[node - m->objects.n] };
+
+	words[1] = *stream_next(&in);
+	words[2] = *stream_next(&in);
+	vector_see(found, m, node, words);
+}
+
 /* Turns the words of a segment into edges and counts those of each block. */
-static void resolve_segment(const struct references *refs, struct row_segment *rows)
+static void resolve_segment(const struct references *refs, struct row_segment *rows,
+			    struct waste_list *vectors)
 {
 	static const struct index_range nowhere;
 	const struct node_index *x = &refs->index;
@@ -101,6 +115,9 @@ static void resolve_segment(const struct references *refs, struct row_segment *r
 			hit = find_near(x, &r, at);
 			if (hit.node == self || !reference_counts(refs, hit.node))
 				continue;
+			if (vectors && left > 2 && hit.label == LABEL_POSSIBLE &&
+			    !node_is_object(x->m, hit.node))
+				look_for_vector(vectors, x->m, in, hit.node);
 			*stream_next(&out) = hit.node | (uint64_t)hit.label << 32;
 			rows->counts[i]++;
 		}
@@ -115,7 +132,9 @@ static void resolve_segments(void *context, size_t begin, size_t end, unsigned w
 	if (worker == 0)
 		progress_step(r->scan->progress, begin, r->scan->nsegments);
 	for (size_t i = begin; i < end; i++)
-		resolve_segment(r->references, r->scan->segments[i]);
+		resolve_segment(r->references, r->scan->segments[i],
+				r->references->vectors ? &r->references->vectors[worker]
+						       : NULL);
 }
 
 /* ---- what layouts did not tell of objects ---- */
@@ -255,6 +274,19 @@ void references_build(struct references *refs, struct scan *s, struct root_scan 
 	roots_sort(m);
 }
 
+static void build_vectors(struct references *refs, struct model *m)
+{
+	struct waste_list all = { 0 };
+
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		for (size_t k = 0; k < refs->vectors[i].n; k++)
+			waste_add(&all, &refs->vectors[i].items[k]);
+		waste_list_release(&refs->vectors[i]);
+	}
+	build_slack(&all, m);
+	free(refs->vectors);
+}
+
 void edges_build(struct scan *s, struct object_walk *w, struct root_scan *r,
 		 const struct module_set *modules, struct model *m)
 {
@@ -265,5 +297,9 @@ void edges_build(struct scan *s, struct object_walk *w, struct root_scan *r,
 		refs.in_edges = objects_in_edges(w);
 		refs.npossible = objects_possible(w, &refs.possible);
 	}
+	if (s->waste)
+		refs.vectors = xcalloc(WORKERS_MAX, sizeof(*refs.vectors));
 	references_build(&refs, s, r, modules, m);
+	if (s->waste)
+		build_vectors(&refs, m);
 }

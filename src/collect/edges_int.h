@@ -10,7 +10,14 @@ struct references {
 	uint32_t *in_edges; /* by object: certain edges and roots; NULL: no objects */
 	const struct possible_word *possible; /* by object; those of roots anywhere */
 	size_t npossible;
+	/* Of each worker: arrays with room for more; NULL: not wanted. */
+	struct waste_list *vectors;
 };
+
+/* Three words in a row, the first of which is the node's address: are they an array's
+ * bounds? Then what it has room for is told (vectors.c). */
+void vector_see(struct waste_list *found, const struct model *m, uint32_t node,
+		const uint64_t words[3]);
 
 /* Does a word that leads here count? A node that was not found does not. */
 static inline bool reference_counts(const struct references *refs, uint32_t node)

@@ -18,6 +18,7 @@ enum {
 	WORD_BYTES = 6,
 	WORD_GRAPH_BYTES = 12, /* its edge, and where that leads back */
 	NODE_PREVIEW_BYTES = 16,
+	WASTE_BYTES = 32,     /* a text's hash, and room to sort it */
 	ENOUGH = 20,          /* this part of the work tells of all of it */
 	OWN_BYTES = 16 << 20, /* windows, stacks of threads, symbols */
 };
@@ -32,7 +33,7 @@ static uint64_t bytes_of(const struct need *n)
 
 	if (n->previews)
 		node += NODE_PREVIEW_BYTES;
-	return n->nodes * node + n->words * word + n->bytes * 2;
+	return n->nodes * node + n->words * word + n->bytes * 2 + n->wastes * WASTE_BYTES;
 }
 
 void need_stage(struct need *n, uint64_t total)
@@ -49,6 +50,7 @@ void need_add(struct need *n, const struct found *f)
 	n->nodes += f->nodes;
 	n->words += f->words;
 	n->bytes += f->bytes;
+	n->wastes += f->wastes;
 	done = atomic_fetch_add(&n->done, f->done) + f->done;
 	found = bytes_of(n);
 	if (done > 0 && done >= n->total / ENOUGH && found >= n->before)

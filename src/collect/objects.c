@@ -29,6 +29,7 @@ static const struct object_reader live_reader = {
 	.read_object = python_read_object,
 	.type_count = python_type_count,
 	.type_name = python_type_name,
+	.type_uncounted = python_type_uncounted,
 	.label_count = python_label_count,
 	.label_kind = python_label_kind,
 	.label_name = python_label_name,
@@ -43,6 +44,7 @@ struct object_walk *object_walk_over(const struct object_reader *reader,
 	w->py = py;
 	w->values = o->values;
 	w->edges = o->edges;
+	w->waste = o->waste;
 	w->progress = o->progress;
 	w->nkeepers = (unsigned)min_u64(pool_cores(), KEEPERS_MAX);
 	w->keepers = xcalloc(w->nkeepers, sizeof(*w->keepers));
@@ -132,10 +134,13 @@ static void on_frame(void *context, const struct python_frame *frame)
 static void tell_found(struct object_walk *w, const struct keep_segment *s,
 		       const struct keep_segment *before)
 {
-	need_add(w->need, &(struct found){ .done = s->n - before->n,
-					   .nodes = s->n - before->n,
-					   .words = s->nedges - before->nedges,
-					   .bytes = s->values.n - before->values.n });
+	need_add(w->need,
+		 &(struct found){ .done = s->n - before->n,
+				  .nodes = s->n - before->n,
+				  .words = s->nedges - before->nedges,
+				  .bytes = s->values.n - before->values.n,
+				  .wastes = s->contents.n + s->slack.n -
+					    before->contents.n - before->slack.n });
 }
 
 static void read_piece(struct object_walk *w, struct keeper *k, size_t segment)

@@ -88,6 +88,17 @@ static int by_name(const void *a, const void *b)
 	return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
+/* Two of one name are one row. */
+static uint32_t build_type(struct object_walk *w, struct model *m, const struct named *t)
+{
+	uint32_t row = model_type(m, str_of("python"), t->name, str_of(""));
+	uint32_t uncounted = w->reader->type_uncounted(w->py, t->number);
+
+	if (uncounted > m->types.uncounted[row])
+		m->types.uncounted[row] = uncounted;
+	return row;
+}
+
 /* Types are numbered as threads meet them, which is not the same twice: rows are by name. */
 static uint32_t *build_types(struct object_walk *w, struct model *m)
 {
@@ -103,8 +114,7 @@ static uint32_t *build_types(struct object_walk *w, struct model *m)
 				(struct named){ w->reader->type_name(w->py, type), type };
 	qsort(names, used, sizeof(*names), by_name);
 	for (uint32_t i = 0; i < used; i++)
-		rows[names[i].number] =
-			model_type(m, str_of("python"), names[i].name, str_of(""));
+		rows[names[i].number] = build_type(w, m, &names[i]);
 	free(names);
 	free(is_used);
 	return rows;

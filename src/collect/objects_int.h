@@ -12,6 +12,7 @@
  *   objects_part.c      rows: pools, slabs, parts; owners of blocks; footprints
  *   objects_edge.c      rows: edges, and how many lead where
  *   objects_root.c      rows: groups and roots
+ *   objects_waste.c     what objects waste
  *
  * While memory is read an object is known by its `id`: objects of slabs are numbered by
  * address, those outside follow in the order they are met. The model's rows are by address
@@ -21,6 +22,7 @@
 #define COLLECT_OBJECTS_INT_H
 
 #include "collect/collect_int.h"
+#include "collect/waste_int.h"
 
 #include <pthread.h>
 
@@ -38,6 +40,7 @@ struct object_reader {
 			    const struct python_sink *sink, struct python_object *out);
 	uint32_t (*type_count)(const struct python *py);
 	struct str (*type_name)(const struct python *py, uint32_t type);
+	uint32_t (*type_uncounted)(const struct python *py, uint32_t type);
 	uint16_t (*label_count)(const struct python *py);
 	enum label_kind (*label_kind)(const struct python *py, uint16_t label);
 	struct str (*label_name)(const struct python *py, uint16_t label);
@@ -187,6 +190,7 @@ struct keep_segment {
 	struct buf values;
 	struct kept_word *words;
 	size_t nwords;
+	struct waste_list contents, slack; /* if they are wanted */
 };
 
 /* Memory of an object elsewhere; owner is an id until the rows are known. */
@@ -297,7 +301,7 @@ struct place {
 struct object_walk {
 	const struct object_reader *reader;
 	struct python *py;
-	bool values, edges; /* as asked for */
+	bool values, edges, waste; /* as asked for */
 	struct progress *progress;
 	struct need *need; /* while memory is read */
 

@@ -82,6 +82,22 @@ static void on_part(void *context, taddr at, uint64_t size, uint16_t label)
 	k->parts[k->nparts++] = (struct kept_part){ at, size, k->id, label };
 }
 
+static void on_content(void *context, uint64_t hash, uint64_t bytes)
+{
+	struct keep_segment *s = ((struct keeper *)context)->segment;
+
+	waste_add(&s->contents, &(struct wasted){ hash, s->n, (uint32_t)bytes });
+}
+
+static void on_slack(void *context, enum slack_kind kind, uint64_t unused)
+{
+	struct keep_segment *s = ((struct keeper *)context)->segment;
+
+	if (s->slack.n > 0 && s->slack.items[s->slack.n - 1].node == s->n)
+		return; /* an instance that is a dict: one kind is told */
+	waste_add(&s->slack, &(struct wasted){ unused, s->n, kind });
+}
+
 static void keep_large(struct keeper *k, uint64_t size)
 {
 	k->large = xrealloc(k->large, k->nlarge + 1, sizeof(*k->large));
@@ -137,21 +153,26 @@ static void prepare_segment(struct keeper *k, uint32_t id)
 
 void keep_object(struct keeper *k, uint32_t id, taddr at)
 {
-	const struct python_sink sink = { on_edge, on_part, k };
+	const struct python_sink sink = { .edge = on_edge,
+					  .part = on_part,
+					  .context = k,
+					  .content = k->walk->waste ? on_content : NULL,
+					  .slack = k->walk->waste ? on_slack : NULL };
 	struct python_object o = { 0 };
-	uint32_t edges;
-	size_t parts = k->nparts, words;
+	struct keep_segment before;
+	size_t parts = k->nparts;
 	bool ok;
 
 	prepare_segment(k, id);
 	k->id = id;
 	k->at = at;
-	edges = k->segment->nedges;
-	words = k->segment->nwords;
+	before = *k->segment;
 	ok = k->walk->reader->read_object(k->reader, at, k->walk->values, &sink, &o);
 	if (!ok) { /* what was told before it turned out to be none */
-		k->segment->nedges = edges;
-		k->segment->nwords = words;
+		k->segment->nedges = before.nedges;
+		k->segment->nwords = before.nwords;
+		k->segment->contents.n = before.contents.n;
+		k->segment->slack.n = before.slack.n;
 		k->nparts = parts;
 	}
 	keep_row(k, &o, ok);
@@ -185,5 +206,7 @@ void keep_segment_release(struct keep_segment *s)
 	keep_segment_free_columns(s);
 	keep_segment_free_edges(s);
 	free(s->words);
+	waste_list_release(&s->contents);
+	waste_list_release(&s->slack);
 	s->words = NULL;
 }

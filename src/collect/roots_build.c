@@ -138,6 +138,19 @@ static bool lies_in_object(const struct naming *n, const struct root_range *rang
 	return node != NO_NODE && node_is_object(n->m, node);
 }
 
+/* A word that leads to a node's address, and perhaps the two behind it. */
+static void look_for_vector(const struct naming *n, const struct root_range *range,
+			    size_t i, uint32_t node)
+{
+	const struct root_word *w = &n->roots->words[i];
+
+	if (n->references->vectors && range->kind != ROOT_REGISTER &&
+	    i + 2 < range->first + range->nwords && w[1].at == w->at + 8 &&
+	    w[2].at == w->at + 16)
+		vector_see(&n->references->vectors[0], n->m, node,
+			   (const uint64_t[]){ w->word, w[1].word, w[2].word });
+}
+
 /* Lists of the collector begin in an interpreter's records, and lead into objects. */
 static bool is_list_head(const struct naming *n, const struct root_range *range,
 			 const struct index_hit *hit)
@@ -158,6 +171,8 @@ static void build_range(const struct naming *n, const struct root_range *range)
 		if (!reference_counts(n->references, hit.node) ||
 		    lies_in_object(n, range, w->at) || is_list_head(n, range, &hit))
 			continue;
+		if (hit.label == LABEL_POSSIBLE)
+			look_for_vector(n, range, i, hit.node);
 		if (group == UINT32_MAX)
 			group = group_of(n, range);
 		name.n = 0;

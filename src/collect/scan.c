@@ -57,7 +57,8 @@ static void tell_found(struct part_walk *walk, const struct row_segment *rows, t
 {
 	need_add(walk->scan->need, &(struct found){ .done = at - walk->told,
 						    .nodes = rows ? rows->n : 0,
-						    .words = rows ? rows->nwords : 0 });
+						    .words = rows ? rows->nwords : 0,
+						    .wastes = rows ? rows->texts.n : 0 });
 	walk->told = at;
 }
 
@@ -270,6 +271,8 @@ static void look_into(struct part_walk *walk, const struct heap_block *b,
 		rows->columns->tag[rows->n] = block_tag(walk, bytes, have, b->size);
 	if (walk->scan->edges && !is_own(walk, b))
 		keep_references(walk, b, w, bytes, have);
+	if (walk->scan->waste && rows->columns->tag[rows->n] == TAG_STRING)
+		scan_keep_text(rows, b->addr, b->size, w);
 }
 
 static void on_block(void *context, const struct heap_block *b, struct mem_window *w)
@@ -379,6 +382,7 @@ void scan_release(struct scan *s)
 {
 	for (size_t i = 0; i < s->nsegments; i++) {
 		segment_free_words(s->segments[i]);
+		waste_list_release(&s->segments[i]->texts);
 		segment_free_columns(s->segments[i]);
 		free(s->segments[i]);
 	}

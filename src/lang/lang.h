@@ -149,11 +149,19 @@ struct python_object {
  *         that is empty (items keep their numbers); or, if the label is LABEL_POSSIBLE, a
  *         word of a body whose layout is not known
  *   part  memory of its own outside [start, start + own): always the start of a block
+ *
+ * And what is wasted of it; these two may be NULL:
+ *
+ *   content  of a str, bytes or bytearray: the hash of all it says, and how many bytes that
+ *            is. Equal ones of one type have the same.
+ *   slack    memory that nothing is in; once at most
  */
 struct python_sink {
 	void (*edge)(void *context, taddr to, uint16_t label);
 	void (*part)(void *context, taddr at, uint64_t size, uint16_t label);
 	void *context;
+	void (*content)(void *context, uint64_t hash, uint64_t bytes);
+	void (*slack)(void *context, enum slack_kind kind, uint64_t unused);
 };
 
 /* Reads the object at `at`, telling the sink (which may be NULL: only the head is wanted)
@@ -166,6 +174,8 @@ must_check bool python_read_object(struct python_reader *r, taddr at, bool value
  * its module, builtins without it. It lives as long as py. */
 uint32_t python_type_count(const struct python *py);
 struct str python_type_name(const struct python *py, uint32_t type);
+/* Bytes that each instance has for its attributes, and sys.getsizeof does not count. */
+uint32_t python_type_uncounted(const struct python *py, uint32_t type);
 /* How many of them are "type at 0x...": their name is in read-only data that a core left out,
  * and no module of the process names them. */
 uint32_t python_nameless_types(const struct python *py);

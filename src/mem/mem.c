@@ -56,6 +56,17 @@ taddr mem_next_data(const struct mem *m, taddr at)
 	return max_u64(at, min_u64(m->pages[i].start, r->end));
 }
 
+uint64_t mem_data_bytes(const struct mem *m)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; m->has_pages && i < m->npages; i++)
+		bytes += m->pages[i].count * PAGE_SIZE_4K;
+	for (size_t i = 0; !m->has_pages && i < m->nregions; i++)
+		bytes += m->regions[i].end - m->regions[i].start;
+	return bytes;
+}
+
 void mem_learn_pages(struct mem *m)
 {
 	if (!m->has_pages && m->ops->learn_pages)

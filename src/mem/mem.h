@@ -254,6 +254,10 @@ taddr mem_range_end(const struct mem *m, taddr at);
  * residency is not known. */
 taddr mem_next_data(const struct mem *m, taddr at);
 
+/* How many bytes there are that may hold anything but zeroes, as far as is known; of mappings
+ * whose residency is not known all. */
+uint64_t mem_data_bytes(const struct mem *m);
+
 /* No byte will be read any more: ends the child, releases the target. Idempotent. */
 void mem_release(struct mem *m);
 /* The same. False: the target or its copy was lost before, so that what was read is worth

@@ -93,6 +93,12 @@ enum dominator_flag {
 	DOMINATOR_UNREACHED = 2,
 };
 
+enum slack_kind {
+	SLACK_OVER_ALLOCATED, /* there is room for more items than it has */
+	SLACK_SPARSE, /* a table much larger than one that was made for its entries */
+	SLACK_EMPTY,  /* a container of nothing */
+};
+
 enum block_state {
 	BLOCK_USED,
 	BLOCK_TCACHE,
@@ -117,6 +123,7 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(uint64_t, rss)		/* bytes, smaps_rollup's, after the target's release; 0 unknown */ \
 	X(uint8_t, no_residency)	/* 1: rss, regions' resident and swapped, and pages are not known */ \
 	X(uint32_t, signal)		/* of a core: what ended the process; 0 none, or not told */ \
+	X(uint8_t, has_waste)		/* 1: duplicates and slack were looked for */ \
 	T(exe) T(allocator) T(python) T(label)
 
 #define REGION_COLUMNS(X, T) \
@@ -215,10 +222,23 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(uint32_t, owner)		/* objects row */ \
 	X(uint16_t, label)
 
+/* Texts and bytes that say the same as another of their type, copy by copy. */
+#define DUPLICATE_COLUMNS(X, T) \
+	X(uint32_t, node) \
+	X(uint32_t, first)		/* the first node of those that are equal, itself included */
+
+/* Nodes with memory that nothing is in, a kind each at most, by node. */
+#define SLACK_COLUMNS(X, T) \
+	X(uint32_t, node) \
+	X(uint8_t, kind)		/* enum slack_kind */ \
+	X(uint64_t, unused)		/* bytes; SLACK_EMPTY: 0, it is all of them */
+
 /* The first bytes of each block: as many rows as blocks, or none (not asked for). */
 #define PREVIEW_COLUMNS(X, T) X(uint64_t, low) X(uint64_t, high)
 
-#define TYPE_COLUMNS(X, T) T(domain) T(kind) T(detail)
+#define TYPE_COLUMNS(X, T) \
+	T(domain) T(kind) T(detail) \
+	X(uint32_t, uncounted)		/* of each instance: bytes for attributes that its size leaves out */
 
 /* What edges and parts are called. Rows 0 .. LABEL_WEAK are the kinds without a name. */
 #define LABEL_COLUMNS(X, T) X(uint8_t, kind) /* enum label_kind */ T(name)
@@ -279,6 +299,8 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(OBJECT_COLUMNS, objects) \
 	X(LARGE_COLUMNS, large) \
 	X(PART_COLUMNS, parts) \
+	X(DUPLICATE_COLUMNS, duplicates) \
+	X(SLACK_COLUMNS, slack) \
 	X(TYPE_COLUMNS, types) \
 	X(LABEL_COLUMNS, labels) \
 	X(EDGE_FIRST_COLUMNS, edge_first) \

@@ -34,6 +34,7 @@ static const struct column_rule column_rules[] = {
 	{ TABLE_large, "object", .into = TABLE_objects },
 	{ TABLE_parts, "owner", .into = TABLE_objects },
 	{ TABLE_parts, "label", .into = TABLE_labels },
+	{ TABLE_slack, "kind", .below = SLACK_EMPTY + 1 },
 	{ TABLE_labels, "kind", .below = LABEL_WEAK + 1 },
 	{ TABLE_edge_to, "label", .into = TABLE_labels },
 	{ TABLE_groups, "kind", .below = ROOTS_GLOBALS + 1 },
@@ -194,6 +195,9 @@ static bool check_nodes(const struct model *m, struct err *e)
 	} rules[] = {
 		{ TABLE_edge_to, "node", { nodes, NO_NODE } },
 		{ TABLE_roots, "node", { nodes, 0 } },
+		{ TABLE_duplicates, "node", { nodes, 0 } },
+		{ TABLE_duplicates, "first", { nodes, 0 } },
+		{ TABLE_slack, "node", { nodes, 0 } },
 		{ TABLE_dominators, "parent", { nodes + m->groups.n, 0 } },
 		{ TABLE_blocks, "owner", { (uint64_t)m->objects.n + 1, BLOCK_IS_POOL } },
 	};

@@ -45,7 +45,9 @@ static void no_part(void *context, taddr at, uint64_t size, uint16_t label)
 static void print_root(void *context, const struct python_root *root)
 {
 	struct view *v = context;
-	const struct python_sink sink = { first_edge, no_part, v };
+	const struct python_sink sink = { .edge = first_edge,
+					  .part = no_part,
+					  .context = v };
 	struct python_object o;
 	struct str type = str_of("?");
 
@@ -86,7 +88,9 @@ static void print_part(void *context, taddr at, uint64_t size, uint16_t label)
 
 static void print_object(struct view *v, taddr at)
 {
-	const struct python_sink sink = { print_edge, print_part, v };
+	const struct python_sink sink = { .edge = print_edge,
+					  .part = print_part,
+					  .context = v };
 	struct python_object o;
 
 	v->from = at;

@@ -94,7 +94,9 @@ static void tell_part(void *context, taddr at, uint64_t size, uint16_t label)
 
 static void print_object(struct told *told, size_t i)
 {
-	const struct python_sink sink = { tell_edge, tell_part, told };
+	const struct python_sink sink = { .edge = tell_edge,
+					  .part = tell_part,
+					  .context = told };
 	taddr at = told->queue->at[i];
 	struct python_object o;
 

@@ -139,12 +139,33 @@ static void see_part(void *context, taddr at, uint64_t size, uint16_t label)
 	++*told;
 }
 
+static void see_content(void *context, uint64_t hash, uint64_t bytes)
+{
+	size_t *told = context;
+
+	(void)hash;
+	assert(bytes > 0);
+	++*told;
+}
+
+static void see_slack(void *context, enum slack_kind kind, uint64_t unused)
+{
+	size_t *told = context;
+
+	assert((kind == SLACK_EMPTY) == (unused == 0));
+	++*told;
+}
+
 static void read_all(struct world *w)
 {
 	fake_py_open(&w->f);
 	for (taddr at = FAKE_PY_BASE; at < FAKE_PY_BASE + w->f.used; at += 16) {
 		size_t told = 0;
-		const struct python_sink sink = { see_edge, see_part, &told };
+		const struct python_sink sink = { .edge = see_edge,
+						  .part = see_part,
+						  .context = &told,
+						  .content = see_content,
+						  .slack = see_slack };
 		struct python_object o;
 
 		if (python_read_object(w->f.reader, at, true, &sink, &o))

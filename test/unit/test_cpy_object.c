@@ -20,7 +20,9 @@ static struct fake_python fake;
 enum { TOLD_MAX = 64 };
 
 struct told {
-	size_t n, nparts;
+	size_t n, nparts, ncontents, nslack;
+	uint64_t hash, bytes, unused; /* of the last content, and slack */
+	enum slack_kind slack;
 	struct {
 		taddr to;
 		enum label_kind kind;
@@ -54,12 +56,34 @@ static void tell_part(void *context, taddr at, uint64_t size, uint16_t label)
 	t->parts[t->nparts++].size = size;
 }
 
+static void tell_content(void *context, uint64_t hash, uint64_t bytes)
+{
+	struct told *t = context;
+
+	t->hash = hash;
+	t->bytes = bytes;
+	t->ncontents++;
+}
+
+static void tell_slack(void *context, enum slack_kind kind, uint64_t unused)
+{
+	struct told *t = context;
+
+	t->slack = kind;
+	t->unused = unused;
+	t->nslack++;
+}
+
 static struct told told;
 static struct python_object object;
 
 static bool read_it(taddr at)
 {
-	const struct python_sink sink = { tell_edge, tell_part, &told };
+	const struct python_sink sink = { .edge = tell_edge,
+					  .part = tell_part,
+					  .context = &told,
+					  .content = tell_content,
+					  .slack = tell_slack };
 
 	told = (struct told){ 0 };
 	return python_read_object(fake.reader, at, true, &sink, &object);
@@ -324,6 +348,99 @@ static void tables_of_no_sense_are_left(void **state)
 	}
 }
 
+/* ---- what is wasted ---- */
+
+static uint64_t hash_of(taddr text, uint64_t bytes)
+{
+	assert_true(read_it(text));
+	assert_int_equal(told.ncontents, 1);
+	assert_int_equal(told.bytes, bytes);
+	return told.hash;
+}
+
+static void contents_are_told_in_full(void **state)
+{
+	char same[10000], other[10000];
+
+	(void)state;
+	memset(same, 'x', sizeof(same) - 1);
+	same[sizeof(same) - 1] = 0;
+	memcpy(other, same, sizeof(other));
+	other[sizeof(other) - 2] = 'y';
+	EACH_VERSION(v)
+	{
+		taddr a = fake_py_text(&fake, same), b, c;
+
+		fake_py_text(&fake, "of another length"); /* b is not as a in its line */
+		b = fake_py_text(&fake, same);
+		c = fake_py_text(&fake, other);
+		fake_py_open(&fake);
+		assert_true(hash_of(a, 9999) == hash_of(b, 9999));
+		assert_true(hash_of(a, 9999) != hash_of(c, 9999));
+		fake_py_close(&fake);
+	}
+}
+
+/* Each may lie about its length, and so have the rest of memory read. */
+static void all_contents_are_no_more_than_there_is(void **state)
+{
+	enum { LIARS = 1000 };
+
+	(void)state;
+	EACH_VERSION(v)
+	{
+		taddr texts[LIARS], honest = fake_py_text(&fake, "honest");
+		uint64_t bytes = 0, all = FAKE_PY_SIZE;
+
+		for (size_t i = 0; i < LIARS; i++) {
+			texts[i] = fake_py_text(&fake, "liar");
+			fake_py_set(&fake, texts[i] + fake.layout->text.length,
+				    FAKE_PY_SIZE / 4);
+		}
+		fake_py_open(&fake);
+		hash_of(honest, 6);
+		for (size_t i = 0; i < LIARS; i++) {
+			assert_true(read_it(texts[i]));
+			bytes += told.ncontents * told.bytes;
+		}
+		assert_true(bytes > 0 && bytes <= all);
+		fake_py_close(&fake);
+		fake_py_set(&fake, honest + fake.layout->text.length, (uint64_t)1 << 40);
+		fake_py_open(&fake);
+		assert_true(read_it(honest));
+		assert_int_equal(told.ncontents, 0);
+		fake_py_close(&fake);
+	}
+}
+
+static void slack_is_told_by_its_kind(void **state)
+{
+	(void)state;
+	EACH_VERSION(v)
+	{
+		taddr a = fake_py_text(&fake, "a"), items[] = { a, a, a, a };
+		taddr pairs[] = { a, a }, none[] = { 0, 0 };
+		taddr list = fake_py_list(&fake, items, 4);
+		taddr empty = fake_py_list(&fake, items, 0);
+		taddr dict = fake_py_dict(&fake, 0, pairs, 1);
+		taddr drained = fake_py_dict(&fake, 0, none, 1);
+
+		fake_py_set(&fake, drained + fake.layout->dict.used, 0);
+		fake_py_open(&fake);
+		assert_true(read_it(list));
+		assert_int_equal(told.nslack, 1);
+		assert_int_equal(told.slack, SLACK_OVER_ALLOCATED);
+		assert_int_equal(told.unused, 2 * 8);
+		assert_true(read_it(empty));
+		assert_int_equal(told.slack, SLACK_EMPTY);
+		assert_true(read_it(dict)); /* in the least table there is */
+		assert_int_equal(told.nslack, 0);
+		assert_true(read_it(drained));
+		assert_int_equal(told.slack, SLACK_EMPTY);
+		fake_py_close(&fake);
+	}
+}
+
 static void what_is_no_object_is_refused(void **state)
 {
 	(void)state;
@@ -451,6 +568,9 @@ int main(void)
 		cmocka_unit_test(what_is_no_type_is_refused),
 		cmocka_unit_test(counts_are_not_believed),
 		cmocka_unit_test(tables_of_no_sense_are_left),
+		cmocka_unit_test(contents_are_told_in_full),
+		cmocka_unit_test(all_contents_are_no_more_than_there_is),
+		cmocka_unit_test(slack_is_told_by_its_kind),
 		cmocka_unit_test(what_is_no_object_is_refused),
 		cmocka_unit_test(threads_agree_on_labels),
 		cmocka_unit_test(too_many_labels_lose_their_names),

@@ -35,6 +35,12 @@ static void bytes_value(struct python_reader *r, const struct cpy_type *t, taddr
 	put_bytes(r, at + BYTES_DATA, cpy_word_or_0(r, at + CPY_SIZE), out);
 }
 
+static void bytes_read(struct python_reader *r, const struct cpy_type *t, taddr at,
+		       const struct python_sink *sink)
+{
+	cpy_content(r, sink, at + BYTES_DATA, cpy_items(r, t, at), 0);
+}
+
 static uint64_t array_allocated(struct python_reader *r, taddr at)
 {
 	uint64_t n = cpy_word_or_0(r, at + ARRAY_ALLOC);
@@ -42,12 +48,21 @@ static uint64_t array_allocated(struct python_reader *r, taddr at)
 	return n >> 48 ? 0 : cpy_count(r, cpy_word_or_0(r, at + ARRAY_BYTES), n, 1);
 }
 
+static uint64_t array_count(struct python_reader *r, taddr at, uint64_t allocated)
+{
+	return min_u64(cpy_word_or_0(r, at + CPY_SIZE), allocated);
+}
+
 static void bytearray_read(struct python_reader *r, const struct cpy_type *t, taddr at,
 			   const struct python_sink *sink)
 {
+	uint64_t allocated = array_allocated(r, at), n = array_count(r, at, allocated);
+
 	(void)t;
-	cpy_part(r, sink, cpy_word_or_0(r, at + ARRAY_BYTES), array_allocated(r, at),
-		 "bytes");
+	cpy_part(r, sink, cpy_word_or_0(r, at + ARRAY_BYTES), allocated, "bytes");
+	cpy_content(r, sink, cpy_word_or_0(r, at + ARRAY_START), n, 0);
+	/* A NUL stands behind the last byte. */
+	cpy_slack_items(sink, allocated ? allocated - 1 : 0, n, 1);
 }
 
 static uint64_t bytearray_size(struct python_reader *r, const struct cpy_type *t,
@@ -62,7 +77,7 @@ static void bytearray_value(struct python_reader *r, const struct cpy_type *t, t
 	(void)t;
 	buf_str(out, "bytearray(");
 	put_bytes(r, cpy_word_or_0(r, at + ARRAY_START),
-		  min_u64(cpy_word_or_0(r, at + CPY_SIZE), array_allocated(r, at)), out);
+		  array_count(r, at, array_allocated(r, at)), out);
 	buf_char(out, ')');
 }
 
@@ -85,7 +100,7 @@ static const struct cpy_field_rule picklebuffer_fields[] = {
 };
 
 const struct cpy_rules cpy_bytes_rules[] = {
-	{ .name = "bytes", .value = bytes_value },
+	{ .name = "bytes", .read = bytes_read, .value = bytes_value },
 	{ .name = "bytearray",
 	  .read = bytearray_read,
 	  .size = bytearray_size,

@@ -43,6 +43,8 @@ static void deque_read(struct python_reader *r, const struct cpy_type *t, taddr 
 
 	(void)t;
 	deque_free_blocks(r, at, sink);
+	cpy_slack_items(sink, left, left,
+			8); /* how full its blocks are is not looked at */
 	/* Ends at a hole too: a damaged ring of blocks is read as often as ob_size says. */
 	for (; cpy_may_be_address(block) && index <= BLOCK_ITEMS; index = 0) {
 		cpy_part(r, sink, block, BLOCK_BYTES, "blocks");

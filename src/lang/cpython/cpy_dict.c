@@ -21,7 +21,9 @@ enum {
 	KIND_GENERAL,
 	KIND_TEXT,
 	KIND_SPLIT,
-	LOG2_MAX = 30, /* more entries than any memory we read has room for */
+	LOG2_MIN = 3,
+	LOG2_MAX = 30,   /* more entries than any memory we read has room for */
+	SPARSE_PART = 3, /* one that only grew is half full at least */
 	BATCH_BYTES = 1536,
 };
 
@@ -60,7 +62,8 @@ bool cpy_keys_read(struct python_reader *r, taddr at, struct cpy_keys *k)
 		.is_split = log2[2] == KIND_SPLIT,
 		.is_empty = log2[0] == 0,
 	};
-	k->size = k->entries - at + usable_of((uint64_t)1 << log2[0]) * k->entry_size;
+	k->most = usable_of((uint64_t)1 << log2[0]);
+	k->size = k->entries - at + k->most * k->entry_size;
 	return true;
 }
 
@@ -150,6 +153,39 @@ static bool dict_load(struct python_reader *r, taddr at, struct dict *d)
 	return true;
 }
 
+/* Bytes of the least table with room for n entries (dictobject.c ESTIMATE_SIZE,
+ * new_keys_object). */
+static uint64_t least_bytes(const struct cpy_layout *l, const struct cpy_keys *k,
+			    uint64_t n)
+{
+	unsigned log2 = LOG2_MIN;
+
+	while (log2 < LOG2_MAX && (uint64_t)1 << log2 < (n * 3 + 1) / 2)
+		log2++;
+	return l->dict.indices + ((uint64_t)1 << log2 << (log2 >= 8) << (log2 >= 16)) +
+	       usable_of((uint64_t)1 << log2) * k->entry_size;
+}
+
+static void tell_slack(struct python_reader *r, taddr at, const struct dict *d,
+		       const struct python_sink *sink)
+{
+	uint64_t places = d->keys.n + d->keys.usable;
+	struct cpy_table t = { .n = cpy_word_or_0(r, at + r->layout->dict.used),
+			       .most = d->keys.most,
+			       .part = SPARSE_PART,
+			       .bytes = d->keys.size };
+
+	t.n = min_u64(t.n, t.most);
+	t.least = least_bytes(r->layout, &d->keys, t.n);
+	if (d->values) /* the keys are the class's; of embedded ones the instance tells */
+		t = (struct cpy_table){ .n = min_u64(t.n, places),
+					.most = places,
+					.part = SPARSE_PART,
+					.bytes = d->is_embedded ? 0 : places * 8,
+					.least = min_u64(t.n, places) * 8 };
+	cpy_slack_table(sink, &t);
+}
+
 /* The dict of interned texts owns but the immortal ones, and no value. */
 static void combined_edges(struct python_reader *r, const struct cpy_keys *k,
 			   bool is_interned, const struct python_sink *sink)
@@ -179,6 +215,7 @@ static void dict_read(struct python_reader *r, const struct cpy_type *t, taddr a
 	(void)t;
 	if (!dict_load(r, at, &d))
 		return;
+	tell_slack(r, at, &d, sink);
 	if (!d.values)
 		combined_edges(r, &d.keys, cpy_is_interned(r->py, at), sink);
 	else if (!d.is_embedded)

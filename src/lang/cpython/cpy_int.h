@@ -13,6 +13,7 @@
  *   cpy_quiet.c     may a snapshot be taken now
  *   cpy_pool.c      obmalloc's pools and slabs; cpy_list.c the collector's lists
  *   cpy_memory.c    a reader's eyes: cached memory for one that jumps
+ *   cpy_waste.c     what is wasted: contents that may come twice, memory nothing is in
  *   cpy_label.c     the names of references
  *   cpy_type.c      type objects: what is one; cpy_shape.c what instances of it look like
  *   cpy_typename.c  names of types where a core has none; cpy_typeorder.c: of those that no
@@ -284,7 +285,8 @@ struct python_reader {
 	struct cpy_memory *memory;
 	struct cpy_type_cache *type_cache;
 	struct cpy_name_cache *name_cache;
-	struct buf value; /* of the object read last */
+	struct buf value;      /* of the object read last */
+	uint64_t content_left; /* bytes of contents that can still be there */
 };
 
 struct cpy_memory *cpy_memory_new(const struct mem *m);
@@ -446,9 +448,10 @@ struct cpy_type {
 	taddr cached_keys;             /* ht_cached_keys: the names of managed values */
 	uint16_t *value_labels;        /* of these */
 	uint32_t nvalues, values_size; /* values_size: places of a new instance */
-	bool is_singleton;             /* as in cpy_rules */
-	bool is_metatype;              /* its instances are types */
-	bool has_no_name;              /* left out of the core: "type at 0x..." */
+	uint32_t uncounted; /* bytes of its values, which sys.getsizeof leaves out */
+	bool is_singleton;  /* as in cpy_rules */
+	bool is_metatype;   /* its instances are types */
+	bool has_no_name;   /* left out of the core: "type at 0x..." */
 	bool is_python; /* adds nothing of C's: made by a class statement, or as good as that */
 	uint8_t pre_header; /* bytes before the object, the collector's head included */
 };
@@ -494,6 +497,9 @@ taddr cpy_type_subclasses(struct python_reader *r, taddr type);
 uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size);
 /* |ob_size|, as far as the items can be there. */
 uint64_t cpy_items(struct python_reader *r, const struct cpy_type *t, taddr at);
+/* Does `at` lie in an arena of obmalloc's, whose blocks have CPY_POOLED_MAX bytes at most? */
+enum { CPY_POOLED_MAX = 512 }; /* pycore_obmalloc.h SMALL_REQUEST_THRESHOLD */
+bool cpy_is_pooled(const struct python *py, taddr at);
 
 /* ---- tables of dicts (cpy_dict.c) ---- */
 
@@ -502,6 +508,7 @@ struct cpy_keys {
 	taddr at, entries;
 	uint64_t refcount, size; /* size: bytes */
 	uint64_t n, usable;      /* entries in use or deleted, and free */
+	uint64_t most;           /* entries that the table has room for */
 	uint32_t entry_size, key_offset;
 	bool is_split, is_empty; /* empty: the one that all empty dicts share */
 };
@@ -551,6 +558,19 @@ static inline void cpy_edge(const struct python_sink *sink, taddr to, uint16_t l
 /* The object at at + offset, if any, under this name. */
 void cpy_edge_field(struct python_reader *r, const struct python_sink *sink, taddr at,
 		    const char *name);
+/* The n bytes at `at` are all that an object says; `seed` sets apart what equal bytes do
+ * not make equal. Not told if one of them is a hole. */
+void cpy_content(struct python_reader *r, const struct python_sink *sink, taddr at,
+		 uint64_t n, uint64_t seed);
+/* Of a container with room for `room` items of `size` bytes and n of them there. */
+void cpy_slack_items(const struct python_sink *sink, uint64_t room, uint64_t n,
+		     uint64_t size);
+/* Of one with a table of `bytes`, where one made for its entries takes `least`; n entries of
+ * the `most` that it is made for. It is sparse if less than one in `part` is there. */
+struct cpy_table {
+	uint64_t n, most, part, bytes, least;
+};
+void cpy_slack_table(const struct python_sink *sink, const struct cpy_table *t);
 /* Bytes of obmalloc's block that starts at `at`, if it holds no object; 0: there is none. */
 uint64_t cpy_raw_block(struct python_reader *r, taddr at);
 /* The words of [at, at + size) as possible references, and those of blocks without an

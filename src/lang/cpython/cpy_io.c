@@ -108,7 +108,7 @@ static const struct cpy_field_rule decoder_fields[] = {
 
 /* ---- stringio.c stringio ---- */
 
-enum { STRING_BUFFER = 16, STRING_CAPACITY = 40 };
+enum { STRING_BUFFER = 16, STRING_SIZE = 32, STRING_CAPACITY = 40 };
 
 /* What is written goes into a _PyAccu (3.11) or a _PyUnicodeWriter (3.12) until it is read
  * or sought. */
@@ -134,6 +134,7 @@ static void string_read(struct python_reader *r, const struct cpy_type *t, taddr
 
 	(void)t;
 	cpy_array_part(r, sink, at + STRING_BUFFER, (struct cpy_array){ &n, 4, "buf" });
+	cpy_slack_items(sink, n, cpy_word_or_0(r, at + STRING_SIZE), 4);
 }
 
 const struct cpy_rules cpy_io_rules[] = {

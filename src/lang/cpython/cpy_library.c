@@ -187,9 +187,11 @@ static void array_read(struct python_reader *r, const struct cpy_type *t, taddr 
 	uint64_t size = array_item_size(r, at);
 
 	(void)t;
-	if (size)
-		cpy_array_part(r, sink, at + ARRAY_ITEMS,
-			       (struct cpy_array){ &n, size, "items" });
+	if (size == 0)
+		return;
+	cpy_array_part(r, sink, at + ARRAY_ITEMS,
+		       (struct cpy_array){ &n, size, "items" });
+	cpy_slack_items(sink, n, cpy_word_or_0(r, at + CPY_SIZE), size);
 }
 
 /* array_array___sizeof__ */

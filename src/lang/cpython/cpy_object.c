@@ -37,7 +37,6 @@ enum {
 	BATCH = 64,
 	COUNT_CHECKED = 1 << 17,
 	COUNT_MAX = INT32_MAX,
-	POOLED_MAX = 512,         /* pycore_obmalloc.h SMALL_REQUEST_THRESHOLD */
 	STATIC_COUNT = 900000000, /* 3.11's _PyObject_IMMORTAL_REFCNT, less some */
 };
 
@@ -73,6 +72,7 @@ struct python_reader *python_reader_new(struct python *py)
 	r->memory = cpy_memory_new(py->mem);
 	r->type_cache = cpy_type_cache_new();
 	r->name_cache = cpy_name_cache_new();
+	r->content_left = mem_data_bytes(py->mem);
 	cpy_types_learn(r);
 	return r;
 }
@@ -166,7 +166,7 @@ uint64_t cpy_count(struct python_reader *r, taddr at, uint64_t n, uint64_t size)
 	return min_u64(n, (mem_range_end(r->py->mem, at) - at) / size);
 }
 
-static bool is_in_pool(const struct python *py, taddr at)
+bool cpy_is_pooled(const struct python *py, taddr at)
 {
 	size_t i = search_structs(py->pools, py->npools, end, at);
 
@@ -178,12 +178,13 @@ static bool is_in_pool(const struct python *py, taddr at)
 uint64_t cpy_items(struct python_reader *r, const struct cpy_type *t, taddr at)
 {
 	int64_t word = (int64_t)cpy_word_or_0(r, at + CPY_SIZE);
-	uint64_t n, pooled = POOLED_MAX / (t->itemsize ? (uint64_t)t->itemsize : 1) + 1;
+	uint64_t n,
+		pooled = CPY_POOLED_MAX / (t->itemsize ? (uint64_t)t->itemsize : 1) + 1;
 
 	if (t->itemsize == 0 || word == INT64_MIN)
 		return 0;
 	n = (uint64_t)(word < 0 ? -word : word);
-	if (n > pooled && is_in_pool(r->py, at))
+	if (n > pooled && cpy_is_pooled(r->py, at))
 		return pooled;
 	return cpy_count(r, at, n, (uint64_t)t->itemsize);
 }
@@ -218,15 +219,23 @@ static uint64_t inline_values_size(struct python_reader *r, const struct cpy_typ
 
 /* ---- attributes ---- */
 
+enum { SPARSE_PART = 3 }; /* as of dicts */
+
+/* Of an array with so many places. */
 static void values_edges(struct python_reader *r, const struct cpy_type *t, taddr array,
-			 const struct python_sink *sink)
+			 uint32_t places, const struct python_sink *sink)
 {
 	taddr values[CPY_VALUES_MAX];
+	uint32_t used = 0;
 
 	if (!cpy_read(r, array, values, t->nvalues * sizeof(*values)))
 		return;
-	for (uint32_t i = 0; i < t->nvalues; i++)
+	for (uint32_t i = 0; i < t->nvalues; i++) {
 		cpy_edge(sink, values[i], t->value_labels[i]);
+		used += values[i] != 0;
+	}
+	if (sink->slack && used < places / SPARSE_PART)
+		sink->slack(sink->context, SLACK_SPARSE, 8 * (uint64_t)(places - used));
 }
 
 static void managed_edges(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -241,12 +250,13 @@ static void managed_edges(struct python_reader *r, const struct cpy_type *t, tad
 		values = cpy_word_or_0(r, at + (taddr)(int64_t)l->managed.values);
 		if (!values)
 			return;
-		values_edges(r, t, values, sink);
+		values_edges(r, t, values, t->values_size, sink);
 		cpy_values_part(r, values, t->values_size, sink);
 	} else if (t->flags & CPY_INLINE_VALUES &&
 		   cpy_read(r, at + t->basicsize, head, sizeof(head)) && head[3] == 1 &&
 		   head[0] >= t->nvalues) {
-		values_edges(r, t, at + t->basicsize + l->dict.values_array, sink);
+		values_edges(r, t, at + t->basicsize + l->dict.values_array, head[0],
+			     sink);
 	}
 }
 

@@ -40,10 +40,12 @@ static void list_read(struct python_reader *r, const struct cpy_type *t, taddr a
 {
 	taddr items;
 	uint64_t allocated = list_allocated(r, at, &items);
+	uint64_t n = min_u64(cpy_word_or_0(r, at + CPY_SIZE), allocated);
 
 	(void)t;
-	items_edges(r, items, min_u64(cpy_word_or_0(r, at + CPY_SIZE), allocated), sink);
+	items_edges(r, items, n, sink);
 	cpy_part(r, sink, items, allocated * 8, "items");
+	cpy_slack_items(sink, allocated, n, 8);
 }
 
 static uint64_t list_size(struct python_reader *r, const struct cpy_type *t, taddr at)

@@ -6,7 +6,11 @@
  */
 #include "lang/cpython/cpy_int.h"
 
-enum { MASK = 32, TABLE = 40, SMALL_TABLE = 64, ENTRY = 16, BATCH = 64 };
+enum { USED = 24, MASK = 32, TABLE = 40, SMALL_TABLE = 64, ENTRY = 16, BATCH = 64 };
+enum {
+	SMALLEST = 8,    /* entries; those of the object itself */
+	SPARSE_PART = 8, /* a table that has just grown is an eighth full at least */
+};
 
 struct entry {
 	taddr key;
@@ -22,6 +26,31 @@ static uint64_t table_load(struct python_reader *r, taddr at, taddr *table)
 	if (!cpy_may_be_address(*table) || (n & (n - 1)) || n >> 40)
 		return 0;
 	return cpy_count(r, *table, n, ENTRY);
+}
+
+/* As set() of the same elements has it: more than twice as many entries, in the set itself
+ * if they fit (setobject.c set_merge). */
+static uint64_t least_bytes(uint64_t used)
+{
+	uint64_t n = SMALLEST;
+
+	if (used * 5 < (SMALLEST - 1) * 3)
+		return 0;
+	while (n <= used * 2)
+		n *= 2;
+	return n * ENTRY;
+}
+
+static void tell_slack(struct python_reader *r, taddr at, uint64_t n, bool is_small,
+		       const struct python_sink *sink)
+{
+	uint64_t used = min_u64(cpy_word_or_0(r, at + USED), n);
+
+	cpy_slack_table(sink, &(struct cpy_table){ .n = used,
+						   .most = n,
+						   .part = SPARSE_PART,
+						   .bytes = is_small ? 0 : n * ENTRY,
+						   .least = least_bytes(used) });
 }
 
 static void set_read(struct python_reader *r, const struct cpy_type *t, taddr at,
@@ -43,6 +72,7 @@ static void set_read(struct python_reader *r, const struct cpy_type *t, taddr at
 		from += batch * ENTRY;
 		left -= batch;
 	}
+	tell_slack(r, at, n, table == at + SMALL_TABLE, sink);
 	if (table != at + SMALL_TABLE)
 		cpy_part(r, sink, table, n * ENTRY, "table");
 }

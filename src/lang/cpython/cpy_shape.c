@@ -241,6 +241,19 @@ static void add_own_level(struct python_reader *r, const struct cpy_raw_type *ra
 	add_members(r, raw, t, s);
 }
 
+/* Of a new instance (CPython 3.11 dictobject.c new_values, 3.13 pycore_dict.h
+ * _PyInlineValuesSize). */
+static uint32_t values_bytes(const struct cpy_layout *l, const struct cpy_type *t)
+{
+	uint32_t n = t->values_size;
+
+	if (!(t->flags & CPY_MANAGED_DICT) || l->version < 0x30b)
+		return 0;
+	if (l->dict.values_array) /* 3.13 */
+		return (n + 1) * 8 + (uint32_t)align_up(n, 8);
+	return (uint32_t)align_up(n + 2, 8) + n * 8;
+}
+
 /* The names under which instances keep values without a dict. */
 static void add_values(struct python_reader *r, struct cpy_type *t)
 {
@@ -254,6 +267,7 @@ static void add_values(struct python_reader *r, struct cpy_type *t)
 	t->nvalues = (uint32_t)min_u64(k.n, CPY_VALUES_MAX);
 	t->values_size = (uint32_t)min_u64(k.n + k.usable, CPY_VALUES_MAX);
 	t->value_labels = xcalloc(t->nvalues + 1, sizeof(*t->value_labels));
+	t->uncounted = values_bytes(r->layout, t);
 	for (uint32_t i = 0; i < t->nvalues; i++)
 		t->value_labels[i] = cpy_attribute(r, cpy_key_at(r, &k, i));
 }

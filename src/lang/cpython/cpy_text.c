@@ -267,6 +267,7 @@ static void text_read(struct python_reader *r, const struct cpy_type *t, taddr a
 		return;
 	if (!x.is_compact)
 		cpy_part(r, sink, x.data, x.kind * (x.length + 1), "data");
+	cpy_content(r, sink, x.data, x.kind * x.length, x.kind);
 	copies_load(r, at, &x, &c);
 	cpy_part(r, sink, c.utf8, c.utf8_size, "utf8");
 	cpy_part(r, sink, c.wide, c.wide_size, "wstr");

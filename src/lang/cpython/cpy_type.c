@@ -340,6 +340,16 @@ struct str python_type_name(const struct python *py, uint32_t type)
 	return name;
 }
 
+uint32_t python_type_uncounted(const struct python *py, uint32_t type)
+{
+	uint32_t bytes;
+
+	pthread_mutex_lock(&py->types->lock);
+	bytes = py->types->types[type]->uncounted;
+	pthread_mutex_unlock(&py->types->lock);
+	return bytes;
+}
+
 /* ---- the marks of Python's own types ---- */
 
 enum { CANDIDATES = 8 };
