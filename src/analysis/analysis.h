@@ -27,6 +27,52 @@ struct top {
 void top_build(const struct model *m, struct top *out);
 void top_release(struct top *t);
 
+/* ---- waste: memory that tells nothing, and who holds it ---- */
+
+/* Duplicates and rounding count what others count too: an empty list is rounded. */
+enum waste_category {
+	WASTE_DUPLICATES,     /* says the same as another: all copies but one */
+	WASTE_OVER_ALLOCATED, /* room for more items */
+	WASTE_SPARSE,         /* tables with few entries: what smaller ones would save */
+	WASTE_EMPTY,          /* containers of nothing: all of them */
+	WASTE_ROUNDING,       /* footprint beyond size, and beyond what size leaves out */
+	WASTE_CATEGORIES
+};
+
+enum { WASTE_HOLDERS = 3 };
+
+/* The nearest thing with a name that dominates what is wasted: a node that is a root of
+ * that name; else a group of roots, or what is held by several. */
+struct waste_holder {
+	uint32_t dominator; /* a node, or nodes + a row of groups */
+	uint32_t root;      /* row of m->roots that names it; NO_NODE: none does */
+	uint64_t wasted;
+};
+
+struct waste_row {
+	enum waste_category category;
+	/* Of all its nodes; m->types.n: blocks that are perhaps arrays with room for more. */
+	uint32_t type;
+	uint32_t first;        /* the first of equal texts; NO_NODE: nodes that differ */
+	uint64_t count, bytes; /* bytes: their footprint */
+	uint64_t wasted;       /* never 0 */
+	size_t holder,
+		nholders; /* rows of holders, at most WASTE_HOLDERS, those of most first */
+};
+
+struct waste {
+	struct waste_row *rows;
+	size_t n, cap;
+	struct waste_holder *holders;
+	size_t nholders;
+	uint64_t wasted[WASTE_CATEGORIES];
+	bool is_known; /* false: nobody looked, there is rounding only */
+};
+
+/* By category, then by type or by the first node. Without dominators there are no holders. */
+void waste_build(const struct model *m, struct waste *out);
+void waste_release(struct waste *w);
+
 /* ---- blocks: which ones ---- */
 
 /*
