@@ -277,7 +277,8 @@ static bool shared_check(struct context *cx, struct err *e)
 	if (cx->shared.json && cx->shared.csv)
 		return fail(e, ERR_USAGE, "%s: either --json or --csv", c->name);
 	for (size_t i = 0; cx->shared.csv && i < c->ncolumns; i++)
-		if (column_is_nested(&c->columns[i]))
+		if (column_is_nested(&c->columns[i]) &&
+		    !(c->columns[i].flags & COLUMN_NOT_CSV))
 			return fail(e, ERR_USAGE,
 				    "%s: its rows hold lists, for which CSV has no room\n"
 				    "try --json",

@@ -32,6 +32,8 @@ static void field_write(const struct column *c, struct str text, struct buf *spa
 	sink_char(out, '"');
 }
 
+enum { NOT_HERE = COLUMN_TEXT_ONLY | COLUMN_NOT_CSV };
+
 static void cell_write_csv(const struct column *c, const struct cell *v,
 			   struct buf *spare, struct sink *out)
 {
@@ -57,7 +59,7 @@ static void record_write(const struct table *t, size_t row, struct buf *scratch,
 	for (size_t c = 0; c < t->ncolumns; c++) {
 		struct cell v;
 
-		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+		if (t->columns[c].flags & NOT_HERE)
 			continue;
 		buf_clear(scratch);
 		v = t->columns[c].get(t->source, row, scratch);
@@ -74,7 +76,7 @@ void table_write_csv(const struct table *t, const struct row_order *o, struct si
 	bool first = true;
 
 	for (size_t c = 0; c < t->ncolumns; c++) {
-		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
+		if (t->columns[c].flags & NOT_HERE)
 			continue;
 		sink_printf(out, first ? "%s" : ",%s", t->columns[c].name);
 		first = false;

@@ -88,7 +88,7 @@ def commands(target):
     largest = re.findall(rb'"addr": "(0x[0-9a-f]+)"', rows_of("objects", target, "-n", 200))
     some = [a.decode() for a in (largest[0], largest[len(largest) // 2])]
     return [("top",), ("objects", "-n", "0"), ("tree",), ("blocks", "--all"), ("sizes",),
-            ("arenas", "--bins"), ("arenas", "--classes"),
+            ("waste",), ("arenas", "--bins"), ("arenas", "--classes"),
             *(("show", a) for a in some), *(("why", a) for a in some)]
 
 

@@ -255,6 +255,36 @@ static inline void hand_graph_slabs(struct model *m)
 		m->slab_bits.used[bits] |= (uint64_t)1 << i;
 }
 
+/* Two texts that are the same, though what is shown of them is not; a list with room for
+ * 100 that has three items, the table of CACHE, and the last list of the chain; and a block
+ * that another has three words of. */
+static inline void hand_graph_waste(struct model *m)
+{
+	static const struct {
+		uint32_t node;
+		enum slack_kind kind;
+		uint64_t unused;
+	} slack[] = {
+		{ H_CACHE, SLACK_SPARSE, 3904 },
+		{ H_ITEMS, SLACK_OVER_ALLOCATED, 776 },
+		{ H_PAYLOAD - 1, SLACK_EMPTY, 0 },
+		{ H_OBJECTS + HB_BUFFER, SLACK_OVER_ALLOCATED, 96 },
+	};
+
+	m->processes.has_waste[0] = 1;
+	model_table_resize(m, &model_tables[TABLE_duplicates], 2);
+	m->duplicates.node[0] = H_PAYLOAD_KEY;
+	m->duplicates.node[1] = H_HOSTILE;
+	m->duplicates.first[0] = m->duplicates.first[1] = H_PAYLOAD_KEY;
+	for (size_t i = 0; i < countof(slack); i++) {
+		size_t row = model_slack_add(m);
+
+		m->slack.node[row] = slack[i].node;
+		m->slack.kind[row] = (uint8_t)slack[i].kind;
+		m->slack.unused[row] = slack[i].unused;
+	}
+}
+
 static inline struct model *hand_graph(void)
 {
 	static const struct hand_region regions[] = {
@@ -298,6 +328,7 @@ static inline struct model *hand_graph(void)
 	model_table_resize(m, &model_tables[TABLE_edge_first], (size_t)node_count(m) + 1);
 	hand_graph_edges(m);
 	hand_graph_roots(m);
+	hand_graph_waste(m);
 	return m;
 }
 

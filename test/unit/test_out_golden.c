@@ -18,10 +18,10 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview, &cmd_summary, &cmd_top,   &cmd_objects, &cmd_tree,
-	&cmd_show,     &cmd_why,     &cmd_sizes, &cmd_arenas,  &cmd_blocks,
-	&cmd_check,    &cmd_hexdump, &cmd_dump,  &cmd_help,    &cmd_completion,
-	&cmd_complete, &cmd_version, NULL,
+	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree,
+	&cmd_show,       &cmd_why,      &cmd_sizes,   &cmd_arenas,  &cmd_blocks,
+	&cmd_waste,      &cmd_check,    &cmd_hexdump, &cmd_dump,    &cmd_help,
+	&cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -117,6 +117,11 @@ static const struct golden goldens[] = {
 	{ "blocks-python.json", { "blocks", "4713", "--all", "--json" }, 0 },
 	{ "blocks-python.txt", { "blocks", "4713" }, 0 },
 	{ "summary-python.txt", { "summary", "4713" }, 0 },
+	{ "waste.txt", { "waste", "4713" }, 0 },
+	{ "waste.json", { "waste", "4713", "--json", "--min", "90" }, 0 },
+	{ "waste.csv", { "waste", "4713", "--csv" }, 0 },
+	{ "waste-unknown.txt", { "waste", "4711" }, 0 },
+	{ "waste-unknown.json", { "waste", "4712", "--json" }, 0 },
 	{ "objects.txt", { "objects", "4713" }, 0 },
 	{ "objects.json", { "objects", "4713", "--json", "-n6" }, 0 },
 	{ "objects.csv", { "objects", "4713", "--csv", "--sort", "addr" }, 0 },
@@ -133,6 +138,7 @@ static const struct golden goldens[] = {
 	{ "tree-round.csv", { "tree", "4714", "0x7fffe0000430", "--csv" }, 0 },
 	{ "tree-round.txt", { "tree", "4714", "0x7fffe0000430" }, 0 },
 	{ "narrow-overview.txt", { "4713" }, 0 },
+	{ "narrow-waste.txt", { "waste", "4713", "-n6" }, 0 },
 	{ "narrow-objects.txt", { "objects", "4713", "-n5" }, 0 },
 	{ "narrow-tree.txt", { "tree", "4713" }, 0 },
 	{ "narrow-show.txt", { "show", "4713", "0x7fffe0000430" }, 0 },
@@ -190,6 +196,8 @@ static const struct golden goldens[] = {
 	{ "heapsift.1", { "help", "--manual" }, 0 },
 	{ "heapsift-show.1", { "help", "--manual", "show" }, 0 },
 	{ "help-tree.txt", { "help", "tree" }, 0 },
+	{ "help-waste.txt", { "help", "waste" }, 0 },
+	{ "heapsift-waste.1", { "help", "--manual", "waste" }, 0 },
 	{ "heapsift-top.1", { "help", "--manual", "top" }, 0 },
 	{ "version.txt", { "--version" }, 0 },
 	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
