@@ -2,6 +2,7 @@
 # ctest: timeout=300
 """Cores that heapsift writes, read by gdb beside the one that gcore makes of the same
 stopped process, and their memory beside /proc/PID/mem."""
+import ctypes
 import mmap
 import os
 import re
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import FIXTURES, HEAPSIFT, PYTHON, ROOT, Target, on_one_cpu
+from conftest import FIXTURES, HEAPSIFT, LIBC, PYTHON, ROOT, Target, on_one_cpu
 
 PAGE = 4096
 SPARSE = 64 << 20  # of the fixture
@@ -52,15 +53,24 @@ class Core:
             self.notes.append((text[12:12 + owner - 1].decode(), kind, text[end:end + size]))
             text = text[end + (size + 3) // 4 * 4:]
 
-    def fpregs(self):
-        """NT_PRFPREG of each thread, which gdb does not look at when there is XSTATE."""
+    def of_threads(self, owner, kind):
+        """This note of each thread."""
         tid, found = None, {}
-        for owner, kind, desc in self.notes:
-            if (owner, kind) == ("CORE", 1):
-                tid, = struct.unpack_from("<i", desc, 32)
-            elif (owner, kind) == ("CORE", 2):
-                found[tid] = desc[:28] + desc[32:416]  # without MXCSR_MASK, the processor's
+        for note in self.notes:
+            if note[:2] == ("CORE", 1):
+                tid, = struct.unpack_from("<i", note[2], 32)
+            if note[:2] == (owner, kind):
+                found[tid] = note[2]
         return found
+
+    def fpregs(self):
+        """Which gdb does not look at when there is XSTATE; without MXCSR_MASK, the
+        processor's."""
+        return {tid: desc[:28] + desc[32:416]
+                for tid, desc in self.of_threads("CORE", 2).items()}
+
+    def xstate(self):
+        return self.of_threads("LINUX", 0x202)
 
     def memory(self, addr, size):
         """None where nothing was dumped."""
@@ -138,8 +148,33 @@ def stopped(tmp_path_factory):
 
 
 def gdb(*words):
-    return subprocess.run(["gdb", "-nx", "-batch", *map(str, words)], capture_output=True,
+    """gdb 13 does not know the form in which the kernel has the vector registers of some AMD
+    processors, in its own cores either: that it says so is not about us."""
+    said = subprocess.run(["gdb", "-nx", "-batch", *map(str, words)], capture_output=True,
                           text=True, timeout=120).stdout
+    return re.sub(r"^warning: Section `\.reg-xstate/\d+' in core file too small\.\n", "", said,
+                  flags=re.M)
+
+
+def xstate_of(tid):
+    """All registers but the general ones, as the kernel tells a tracer."""
+    SEIZE, INTERRUPT, GETREGSET, DETACH, WALL = 0x4206, 0x4207, 0x4204, 17, 0x40000000
+    buffer = ctypes.create_string_buffer(16384)
+    iov = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), len(buffer))
+    ptrace = LIBC.ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    assert ptrace(SEIZE, tid, None, None) == ptrace(INTERRUPT, tid, None, None) == 0
+    os.waitpid(tid, WALL)
+    assert ptrace(GETREGSET, tid, 0x202, ctypes.addressof(iov)) == 0
+    assert ptrace(DETACH, tid, None, None) == 0
+    return buffer.raw[:iov[1]]
+
+
+def readable(registers, ours):
+    """The lines of those that gdb can read of our core; never fewer than the general ones."""
+    known = [line.split()[0] for line in ours.splitlines() if "<unavailable>" not in line]
+    assert len(known) >= 40
+    return [line for line in registers.splitlines() if line.split()[0] in known]
 
 
 def by_thread(text):
@@ -165,13 +200,31 @@ def test_every_thread_has_the_backtrace_that_gdb_sees_live(stopped):
 def test_all_registers_are_those_of_gcore(stopped):
     command = ["-ex", "thread apply all info all-registers"]
     ours = by_thread(gdb(EXE, stopped.ours, *command))
-    assert ours == by_thread(gdb(EXE, stopped.gcore, *command))
-    assert stopped.core.fpregs() == Core(stopped.gcore).fpregs()
+    theirs, gcore = by_thread(gdb(EXE, stopped.gcore, *command)), Core(stopped.gcore)
+    if {len(x) for x in gcore.xstate().values()} != {len(x) for x in stopped.core.xstate().values()}:
+        # gdb has a form of its own for them: see gdb().
+        assert set(ours) == set(theirs)
+        for tid, text in ours.items():
+            assert readable(text, text) == readable(theirs[tid], text)
+    else:
+        assert ours == theirs
+    assert stopped.core.fpregs() == gcore.fpregs()
     spins = ours[stopped.threads["spins"]]
     assert re.search(r"^r12 +0x1122334455667788", spins, re.M)
-    if "ymm7" in spins:
+    if "ymm7" in spins and "<unavailable>" not in re.search(r"^ymm7 .*", spins, re.M)[0]:
         ymm7 = re.search(r"^ymm7 .*", spins, re.M)[0]
         assert "v2_int128 = {0x" + "f" * 32 in ymm7.lower() or "-1, -1" in ymm7
+
+
+def test_vector_registers_are_those_the_kernel_tells(stopped):
+    """Byte for byte, but for the header: which of them are in use, as the processor sees it."""
+    ours = stopped.core.xstate()
+    assert set(ours) == set(stopped.threads.values())
+    for tid, state in ours.items():
+        truth = xstate_of(tid)
+        assert len(state) == len(truth) > 576
+        assert state[:512] == truth[:512] and state[576:] == truth[576:]
+    assert b"\xff" * 16 in ours[stopped.threads["spins"]]
 
 
 def test_a_call_is_shown_as_it_was_interrupted(start, tmp_path):
