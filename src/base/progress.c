@@ -43,11 +43,12 @@ void progress_step(struct progress *p, uint64_t done, uint64_t total)
 	p->shown = now;
 	p->visible = true;
 	ending_wipe(true);
+	fprintf(stderr, "\r%s%s%s: ", p->of ? p->of : "", p->of ? ": " : "", p->what);
 	if (total)
-		fprintf(stderr, "\r%s: %u %%\033[K", p->what,
+		fprintf(stderr, "%u %%\033[K",
 			(unsigned)((double)done / (double)total * 100));
 	else
-		fprintf(stderr, "\r%s: %llu\033[K", p->what, (unsigned long long)done);
+		fprintf(stderr, "%llu\033[K", (unsigned long long)done);
 }
 
 void progress_end(struct progress *p)

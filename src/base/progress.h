@@ -11,6 +11,7 @@
 
 struct progress {
 	const char *what; /* "reading memory" */
+	const char *of;   /* of several targets which one; NULL: there is but one */
 	uint64_t began, shown;
 	bool enabled, visible;
 };

@@ -52,6 +52,10 @@ struct command {
 	const char *sort; /* the column rows are sorted by unless --sort says otherwise */
 	uint64_t limit;   /* rows shown in text unless -n says otherwise; 0 all */
 	const char *limit_help; /* what -n is; NULL: rows */
+	/* The row that answers, where the options choose between answers with columns of
+	 * their own: it has the same options, and goes for this one from then on. NULL:
+	 * this one does. */
+	const struct command *(*variant)(const void *args);
 	/* What can be known to be wrong before the target is touched. May be NULL. */
 	bool (*check)(const void *args, struct err *e);
 	bool (*run)(struct context *cx, const void *args, struct sink *out,
@@ -79,6 +83,7 @@ struct context {
 	bool limit_is_said;  /* by -n */
 	struct model *model; /* once opened */
 	bool answer_is_no;   /* exit code 1 */
+	bool is_limited;     /* context_limit was called */
 };
 
 /* Opens the target into cx->model, as needed; a model that is there already is kept. With
@@ -88,6 +93,12 @@ must_check bool context_open(struct context *cx, const char *target,
 /* The same without the derived columns. */
 must_check bool context_collect(struct context *cx, const char *target,
 				const struct collect_options *needs, struct err *e);
+/* Another target beside cx->model, into a model that the caller frees. */
+must_check bool context_open_other(struct context *cx, const char *target,
+				   const struct collect_options *needs,
+				   struct model **out, struct err *e);
+/* Before several are opened: of the files among them all can be read. */
+must_check bool targets_check(const char *const *targets, size_t n, struct err *e);
 /* Of this process: memory and time, by the options and what the machine can spare. What
  * opens a target by another way calls it before. */
 void context_limit(const struct context *cx, const char *target);

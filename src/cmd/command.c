@@ -12,6 +12,7 @@
 #include "cmd/help_int.h"
 #include "cmd/where_int.h"
 #include "mem/mem.h"
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -146,29 +147,38 @@ static bool folder_is_there(const char *option, const char *path, struct err *e)
 	       fail(e, ERR_USAGE, "%s: there is no folder '%s'", option, path);
 }
 
-bool context_collect(struct context *cx, const char *target,
-		     const struct collect_options *needs, struct err *e)
+/* `of`: what progress calls it, where it is not the only one. */
+static bool collect_into(struct context *cx, const char *target, const char *of,
+			 const struct collect_options *needs, struct model **out,
+			 struct err *e)
 {
 	struct collect_options o = *needs;
 	struct progress progress;
 	bool ok;
 
-	if (cx->model)
-		return true;
 	if (!folder_is_there("--sysroot", cx->shared.sysroot, e) ||
 	    !folder_is_there("--debug-dir", cx->shared.debug_dir, e))
 		return false;
-	context_limit(cx, target);
+	if (!cx->is_limited)
+		context_limit(cx, target);
+	cx->is_limited = true;
 	o.mode = (enum snapshot_mode)cx->shared.mode;
 	o.max_child_s = (unsigned)min_u64(cx->shared.max_child, UINT32_MAX);
 	o.exe = cx->shared.exe;
 	o.sysroot = cx->shared.sysroot;
 	o.debug_dir = cx->shared.debug_dir;
 	progress = progress_begin("reading");
+	progress.of = of;
 	o.progress = &progress;
-	ok = collect_target(target, &o, &cx->model, e);
+	ok = collect_target(target, &o, out, e);
 	progress_end(&progress);
 	return ok;
+}
+
+bool context_collect(struct context *cx, const char *target,
+		     const struct collect_options *needs, struct err *e)
+{
+	return cx->model || collect_into(cx, target, NULL, needs, &cx->model, e);
 }
 
 bool context_open(struct context *cx, const char *target,
@@ -178,6 +188,35 @@ bool context_open(struct context *cx, const char *target,
 		return false;
 	if (needs->edges)
 		dominators_build(cx->model);
+	return true;
+}
+
+bool context_open_other(struct context *cx, const char *target,
+			const struct collect_options *needs, struct model **out,
+			struct err *e)
+{
+	if (!collect_into(cx, target, target, needs, out, e))
+		return false;
+	if (needs->edges)
+		dominators_build(*out);
+	return true;
+}
+
+bool targets_check(const char *const *targets, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *t = targets[i];
+
+		if (t[strspn(t, "0123456789")] == 0)
+			continue;
+		if (strcmp(t, "-") != 0 && access(t, R_OK) != 0)
+			return fail(e, ERR_FILE, "cannot open '%s': %s", t,
+				    strerror(errno));
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(t, "-") == 0 && strcmp(targets[k], "-") == 0)
+				return fail(e, ERR_USAGE,
+					    "standard input can be one target only");
+	}
 	return true;
 }
 
@@ -370,6 +409,8 @@ static bool command_prepare(struct context *cx, void *args, struct words *w,
 		return false;
 	if (w->ask_help)
 		return true;
+	if (c->variant)
+		cx->command = c = c->variant(args);
 	limit_settle(cx);
 	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
 		return false;

@@ -236,6 +236,7 @@ struct report_fact {
 	enum column_type type;
 	uint64_t value;
 	const struct table *list;
+	bool not_text; /* for programs only */
 };
 
 struct report {
@@ -246,6 +247,11 @@ struct report {
 	size_t nfacts;
 	bool is_cut;           /* something is left out that is not whole rows */
 	size_t findings_shown; /* in text below .text; 0: 10 */
+	/* Targets that the model is compared with, the oldest first: told before it. */
+	const struct model *const *others;
+	size_t nothers;
+	/* What stands above the table in text; NULL: nothing. */
+	void (*above)(const struct table *t, struct sink *out);
 	/* In place of the table in text; NULL: the table. */
 	void (*text)(const struct table *t, struct sink *out);
 };

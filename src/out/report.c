@@ -42,7 +42,6 @@ static void target_write(const struct model *m, struct json *j)
 {
 	char when[TIME_MOST];
 
-	json_key(j, "target");
 	json_open(j, '{');
 	if (m->processes.n > 0) {
 		json_key(j, "kind");
@@ -73,6 +72,25 @@ static void target_write(const struct model *m, struct json *j)
 		}
 	}
 	json_close(j, '}');
+}
+
+/* The one that the rows are of; and all, when there are others. */
+static void targets_write(const struct report *r, struct json *j)
+{
+	json_newline(j);
+	json_key(j, "target");
+	target_write(r->model, j);
+	if (r->nothers == 0)
+		return;
+	json_newline(j);
+	json_key(j, "targets");
+	json_open(j, '[');
+	for (size_t i = 0; i <= r->nothers; i++) {
+		json_newline(j);
+		target_write(i < r->nothers ? r->others[i] : r->model, j);
+	}
+	json_newline(j);
+	json_close(j, ']');
 }
 
 static void findings_write_json(const struct model *m, struct json *j)
@@ -130,8 +148,7 @@ static void report_write_json(const struct report *r, const struct row_order *o,
 	json_newline(&j);
 	json_key(&j, "command");
 	json_str(&j, str_of(r->command));
-	json_newline(&j);
-	target_write(r->model, &j);
+	targets_write(r, &j);
 	for (size_t i = 0; i < r->nfacts; i++)
 		fact_write_json(&r->facts[i], &j);
 	json_newline(&j);
@@ -299,7 +316,7 @@ static void facts_write_text(const struct report *r, struct sink *out)
 		struct column column = { .type = r->facts[i].type };
 		struct cell cell = cell_number(r->facts[i].value);
 
-		if (r->facts[i].type == COLUMN_LIST)
+		if (r->facts[i].type == COLUMN_LIST || r->facts[i].not_text)
 			continue;
 		buf_clear(&value);
 		capitals_show(&value, r->facts[i].name);
@@ -324,24 +341,34 @@ static void cut_say(const struct report *r, size_t shown, struct sink *out)
 	buf_release(&counts);
 }
 
-static void footer_write(const struct model *m, struct sink *out, size_t findings)
+static void target_line_write(const struct model *m, struct sink *out)
 {
-	if (m->findings.n) {
-		sink_char(out, '\n');
-		findings_write_text(m, out, findings);
-	}
 	if (m->processes.n == 0)
 		return;
-	sink_char(out, '\n');
 	sink_look(out, LOOK_FAINT);
 	process_write(m, out);
 	sink_look(out, LOOK_PLAIN);
 	sink_char(out, '\n');
 }
 
+static void footer_write(const struct report *r, struct sink *out)
+{
+	if (r->model->findings.n) {
+		sink_char(out, '\n');
+		findings_write_text(r->model, out,
+				    r->findings_shown ? r->findings_shown
+						      : FINDINGS_SHOWN);
+	}
+	if (r->nothers || r->model->processes.n)
+		sink_char(out, '\n');
+	for (size_t i = 0; i < r->nothers; i++)
+		target_line_write(r->others[i], out);
+	target_line_write(r->model, out);
+}
+
 void report_footer(const struct model *m, struct sink *out)
 {
-	footer_write(m, out, FINDINGS_SHOWN);
+	footer_write(&(struct report){ .model = m }, out);
 }
 
 static void report_write_text(const struct report *r, const struct row_order *o,
@@ -349,17 +376,18 @@ static void report_write_text(const struct report *r, const struct row_order *o,
 {
 	if (r->text) {
 		r->text(&r->table, out);
-		footer_write(r->model, out,
-			     r->findings_shown ? r->findings_shown : FINDINGS_SHOWN);
+		footer_write(r, out);
 		return;
 	}
+	if (r->above)
+		r->above(&r->table, out);
 	if (r->table.layout == LAYOUT_CARDS)
 		table_write_cards(&r->table, o, out);
 	else
 		table_write_text(&r->table, o, out);
 	cut_say(r, o->n, out);
 	facts_write_text(r, out);
-	report_footer(r->model, out);
+	footer_write(r, out);
 }
 
 void report_write(const struct report *r, struct sink *out, bool *cut)
