@@ -294,4 +294,147 @@ void why_release(struct why *w);
 uint64_t node_unexplained(const struct model *m, const struct referrers *r,
 			  uint32_t node);
 
+/* ---- identity: the same thing in two models of one process ---- */
+
+/*
+ * A node is the same in both if it has the same address and type, and besides
+ *
+ *	a native block	the same size
+ *	a Python object	the same start of its value where both tell one, and the same size,
+ *			if its type allows neither to change (str: its size may)
+ *
+ * What was freed and made anew alike at its old address cannot be told from that.
+ */
+
+/* Is there any sense in that: can both be of one process? False: *why says what differs. */
+bool models_are_of_one(const struct model *a, const struct model *b, struct buf *why);
+
+/* Types of several models by their three words: one number for the same words. */
+enum { KINDS_MODELS = 3, NO_KIND = UINT32_MAX };
+struct kinds {
+	const struct model *models[KINDS_MODELS];
+	size_t nmodels;
+	uint32_t *of[KINDS_MODELS]; /* by type row; one past the last: NO_KIND */
+	struct kind_words {
+		uint32_t model, type; /* the first that has it */
+	} * words;
+	uint32_t n;
+};
+void kinds_build(const struct model *const *models, size_t n, struct kinds *out);
+void kinds_release(struct kinds *k);
+static inline uint32_t node_kind(const struct kinds *k, size_t model, uint32_t node)
+{
+	const struct model *m = k->models[model];
+
+	return k->of[model][min_u64(node_type(m, node), m->types.n)];
+}
+
+/* Nodes of a and of b, each once, by address: those at the same address together. */
+struct node_pair {
+	uint32_t a, b; /* NO_NODE: none is there */
+	bool same; /* a and b are the same thing; else what was at the address is gone */
+};
+struct node_walk {
+	const struct model *m;
+	uint32_t object, block; /* what comes next */
+};
+struct node_pairs {
+	struct node_walk a, b;
+	struct kinds kinds;
+	uint8_t *fixed; /* by kind: what of its objects never changes */
+	uint32_t next_a, next_b;
+};
+void node_pairs_begin(const struct model *a, const struct model *b,
+		      struct node_pairs *out);
+must_check bool node_pairs_next(struct node_pairs *p, struct node_pair *out);
+void node_pairs_release(struct node_pairs *p);
+
+/* A bit for each node of m, set if the node is the same in `other`. To be freed. */
+uint64_t *nodes_also_in(const struct model *m, const struct model *other);
+static inline bool bit_is_set(const uint64_t *bits, uint64_t i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+/* ---- diff: what changed from the first of two or three models to the last ---- */
+
+/* Of two models: not in the first, but in the last; and the other way round. Of three: new
+ * is what came by the second and is still in the last, recent what came later; what the
+ * second lacks did not survive, though the last has its like again. */
+enum diff_state { DIFF_NEW, DIFF_RECENT, DIFF_GONE, DIFF_SURVIVED, DIFF_STATES };
+
+struct diff_row {
+	uint32_t kind;
+	uint64_t count_before, count_after, size_before, size_after;
+	uint64_t count[DIFF_STATES]; /* 0 where objects are not told apart */
+	uint64_t size_new;
+};
+
+struct diff {
+	struct kinds kinds; /* of all models, in their order */
+	const struct model *before, *after;
+	bool is_of_one;        /* else addresses mean nothing, and states are not known */
+	struct diff_row *rows; /* kinds that either has, those of the first model first */
+	size_t n;
+	uint64_t reused; /* addresses at which something else is now */
+};
+void diff_build(const struct model *const *models, size_t n, struct diff *out);
+void diff_release(struct diff *d);
+static inline bool diff_row_changed(const struct diff_row *r)
+{
+	return r->count_before != r->count_after || r->size_before != r->size_after ||
+	       r->count[DIFF_NEW] || r->count[DIFF_RECENT] || r->count[DIFF_GONE];
+}
+
+/* The objects behind it, by address; of a survivor as it is in the last model. */
+struct diff_object {
+	uint32_t node; /* of the first model if it is gone, else of the last */
+	enum diff_state state;
+};
+struct diff_objects {
+	struct diff_object *rows;
+	size_t n, cap;
+	uint64_t reused;
+};
+/* `states`: which, 1 << enum diff_state each. Of models of one process. */
+void diff_objects_build(const struct model *const *models, size_t n, unsigned states,
+			struct diff_objects *out);
+void diff_objects_release(struct diff_objects *d);
+
+/* Blocks in use by allocator and size: malloc's with their header, "" is malloc. */
+struct diff_size {
+	struct str allocator; /* of one of the models */
+	uint64_t size, count_before, count_after;
+};
+struct diff_sizes {
+	struct diff_size *rows; /* in no order of use */
+	size_t n, cap;
+	struct map by_size;
+};
+void diff_sizes_build(const struct model *before, const struct model *after,
+		      struct diff_sizes *out);
+void diff_sizes_release(struct diff_sizes *d);
+
+/* ---- growth: which holders grew ---- */
+
+/*
+ * What came to a holder: the bytes that are new in what it dominates, and those by which it
+ * and what it dominates grew, less those that went from there. Each byte counts for one row:
+ * the deepest holder that was there before and gained at least a hundredth of all that was
+ * gained; where nearly all of it came in one new object, for that. So rows add up.
+ */
+struct growth_row {
+	uint32_t holder; /* of the later model: a node, or nodes + g: groups row g */
+	uint32_t before; /* the same in the earlier one; NO_NODE: it is new */
+	uint64_t growth;
+};
+struct growth {
+	struct growth_row *rows; /* the largest first */
+	size_t n, cap;
+};
+/* Models of one process; without dominators in both there are no rows. */
+void growth_build(const struct model *before, const struct model *after,
+		  struct growth *out);
+void growth_release(struct growth *g);
+
 #endif
