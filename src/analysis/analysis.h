@@ -426,11 +426,15 @@ void diff_sizes_release(struct diff_sizes *d);
 struct growth_row {
 	uint32_t holder; /* of the later model: a node, or nodes + g: groups row g */
 	uint32_t before; /* the same in the earlier one; NO_NODE: it is new */
+	uint32_t gained; /* where that was booked: the holder itself, or what holds it */
 	uint64_t growth;
 };
 struct growth {
 	struct growth_row *rows; /* the largest first */
 	size_t n, cap;
+	/* By type row of the later model: the row that has more than half of what came of
+	 * that type; NO_NODE: none has. */
+	uint32_t *row_of_type;
 };
 /* Models of one process; without dominators in both there are no rows. */
 void growth_build(const struct model *before, const struct model *after,

@@ -18,8 +18,9 @@
 
 enum {
 	NONE = UINT32_MAX,
-	SHARE = 100,    /* a row has one part in so many of all growth */
-	DEPTH_MOST = 8, /* of new objects in one another */
+	SHARE = 100,       /* a row has one part in so many of all growth */
+	DEPTH_MOST = 8,    /* of new objects in one another */
+	ROWS_BY_TYPE = 16, /* that types are told of */
 };
 
 struct growing {
@@ -153,7 +154,7 @@ static void row_add(struct growth *out, uint32_t holder, uint64_t growth)
 		out->cap = out->cap ? out->cap * 2 : 64;
 		out->rows = xrealloc(out->rows, out->cap, sizeof(*out->rows));
 	}
-	out->rows[out->n++] = (struct growth_row){ holder, NO_NODE, growth };
+	out->rows[out->n++] = (struct growth_row){ holder, NO_NODE, holder, growth };
 }
 
 /* What the first level gained: what it lost does not make the rest any less. */
@@ -241,6 +242,65 @@ static int row_compare(const void *a, const void *b)
 	return (x->holder > y->holder) - (x->holder < y->holder);
 }
 
+/* ---- which row has what came of a type ---- */
+
+/* Of b's nodes and groups: the row that their bytes are part of, NONE. */
+static uint32_t *rows_of_nodes(const struct growing *x, const struct growth *out)
+{
+	size_t all = (size_t)x->nodes_b + x->b->groups.n;
+	uint32_t *row = xcalloc(all, sizeof(*row));
+
+	memset(row, 0xff, all * sizeof(*row));
+	for (uint32_t i = 0; i < out->n; i++)
+		row[out->rows[i].gained] = i;
+	for (size_t i = x->norder; i-- > 0;) {
+		uint32_t node = x->order[i];
+
+		if (row[node] == NONE)
+			row[node] = row[x->b->dominators.parent[node]];
+	}
+	return row;
+}
+
+/* What came of a node: all of it, or by how much it grew. */
+static uint64_t came(const struct growing *x, uint32_t node)
+{
+	uint64_t now = node_size(x->b, node), before = 0;
+
+	if (x->before[node] != NO_NODE)
+		before = node_size(x->a, x->before[node]);
+	return now > before ? now - before : 0;
+}
+
+static void types_build(const struct growing *x, struct growth *out)
+{
+	size_t types = x->b->types.n;
+	uint32_t *row = rows_of_nodes(x, out);
+	uint64_t *of_row = xcalloc(types * ROWS_BY_TYPE + 1, sizeof(*of_row));
+	uint64_t *of_all = xcalloc(types + 1, sizeof(*of_all));
+
+	for (size_t i = 0; i < x->norder; i++) {
+		uint32_t node = x->order[i];
+		size_t type = node_type(x->b, node);
+
+		if (type >= types)
+			continue;
+		of_all[type] += came(x, node);
+		if (row[node] < ROWS_BY_TYPE)
+			of_row[type * ROWS_BY_TYPE + row[node]] += came(x, node);
+	}
+	out->row_of_type = xcalloc(types + 1, sizeof(*out->row_of_type));
+	for (size_t type = 0; type < types; type++) {
+		out->row_of_type[type] = NO_NODE;
+		for (uint32_t i = 0; i < ROWS_BY_TYPE; i++)
+			if (of_row[type * ROWS_BY_TYPE + i] > of_all[type] / 2)
+				out->row_of_type[type] = i;
+	}
+	free(row);
+	free(of_row);
+	free(of_all);
+}
+
 static void rows_build(struct growing *x, struct growth *out)
 {
 	uint64_t all;
@@ -254,6 +314,7 @@ static void rows_build(struct growing *x, struct growth *out)
 	}
 	if (out->n > 0)
 		qsort(out->rows, out->n, sizeof(*out->rows), row_compare);
+	types_build(x, out);
 }
 
 void growth_build(const struct model *before, const struct model *after,
@@ -290,5 +351,6 @@ void growth_build(const struct model *before, const struct model *after,
 void growth_release(struct growth *g)
 {
 	free(g->rows);
+	free(g->row_of_type);
 	*g = (struct growth){ 0 };
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of the command diff. */
+#ifndef CMD_DIFF_INT_H
+#define CMD_DIFF_INT_H
+
+#include "analysis/analysis.h"
+#include "cmd/cmd.h"
+
+enum diff_by { DIFF_BY_KIND, DIFF_BY_SIZE, DIFF_BY_HOLDER, DIFF_BY_OBJECT };
+
+struct diff_args {
+	const char *a, *b, *c;
+	int by;    /* enum diff_by */
+	int state; /* of objects: index into the words of --state */
+	const char *fail_if;
+};
+enum { DIFF_ARGS = 3, DIFF_OPTS = 2 };
+extern const struct opt diff_args[DIFF_ARGS], diff_opts[DIFF_OPTS];
+
+/* What all rows of the command have: its own are the default's. */
+#define DIFF_COMMAND \
+	.name = "diff", .flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET, \
+	.args = diff_args, .nargs = DIFF_ARGS, .opts = diff_opts, .nopts = DIFF_OPTS, \
+	.args_size = sizeof(struct diff_args), .limit = 20
+extern const struct command diff_by_size, diff_by_holder, diff_by_object;
+
+/* The targets, the oldest first; the last is the context's model. */
+struct diff_models {
+	const struct model *all[KINDS_MODELS];
+	struct model *owned[KINDS_MODELS];
+	const char *names[KINDS_MODELS]; /* as on the command line */
+	size_t n;
+	bool is_of_one;
+	struct buf why_not; /* when it is not */
+};
+
+static inline const struct model *diff_last(const struct diff_models *d)
+{
+	return d->all[d->n - 1];
+}
+
+/* Opens them, and says as findings what stands in the way. Released in any case. */
+must_check bool diff_open(struct context *cx, const struct diff_args *a,
+			  const struct collect_options *needs, struct diff_models *out,
+			  struct err *e);
+void diff_models_release(struct diff_models *d);
+/* They must be of one process: else *e says that they are not. */
+must_check bool diff_needs_one(const struct diff_models *d, struct err *e);
+/* As context_report, with all targets told, and --fail-if looked at. */
+must_check bool diff_report(struct context *cx, const struct diff_args *a,
+			    const struct diff_models *d, struct report *r,
+			    struct sink *out, struct err *e);
+
+/* How identity errs, and how often an address was used again: as a finding. */
+void diff_say_identity(struct context *cx, uint64_t reused);
+
+/* ---- holders ---- */
+
+struct holders {
+	const struct model *before, *after;
+	struct growth growth;
+	struct buf *names; /* of each row: "app.cache.PAGES", "global index" */
+};
+/* Does each of the models know who refers to whom? Else *which does not. */
+bool diff_has_holders(const struct diff_models *d, size_t *which);
+void holders_build(const struct diff_models *d, struct holders *out);
+void holders_release(struct holders *h);
+/* A table of them; the source is the holders. */
+struct table holders_table(const struct holders *h);
+
+/* The snapshots of a folder, one after the other. */
+must_check bool diff_folder_run(struct context *cx, const char *dir, struct sink *out,
+				struct err *e);
+
+#endif
