@@ -32,6 +32,9 @@ const struct opt diff_opts[DIFF_OPTS] = {
 	OPT_ENUM(0, "state", struct diff_args, state, "STATE", state_words,
 		 "with --by object, which: changed (the default: all but those that "
 		 "survived), new, recent (came after B), gone, survived, or all"),
+	OPT_STRING(0, "fail-if", struct diff_args, fail_if, "EXPR", OFFER_NOTHING,
+		   "exit with 1 if it is true of a row, also of one that did not change "
+		   "and is not shown; say which"),
 };
 
 /* ---- the targets ---- */
@@ -143,7 +146,9 @@ bool diff_open(struct context *cx, const struct diff_args *a,
 	       const struct collect_options *needs, struct diff_models *out,
 	       struct err *e)
 {
-	*out = (struct diff_models){ .names = { a->a, a->b, a->c }, .n = a->c ? 3 : 2 };
+	*out = (struct diff_models){ .args = a,
+				     .names = { a->a, a->b, a->c },
+				     .n = a->c ? 3 : 2 };
 	if (!targets_check(out->names, out->n, e) || !open_all(cx, a, needs, out, e))
 		return false;
 	for (size_t i = 0; i + 1 < out->n; i++)
@@ -161,16 +166,6 @@ bool diff_needs_one(const struct diff_models *d, struct err *e)
 		    "an address in one means nothing in the other; --by kind and "
 		    "--by size compare them",
 		    d->names[0], d->names[d->n - 1], d->why_not.s);
-}
-
-bool diff_report(struct context *cx, const struct diff_args *a,
-		 const struct diff_models *d, struct report *r, struct sink *out,
-		 struct err *e)
-{
-	(void)a;
-	r->others = d->all;
-	r->nothers = d->n - 1;
-	return context_report(cx, r, out, e);
 }
 
 /* ---- by kind ---- */
@@ -419,30 +414,29 @@ static size_t pick_changed(const struct diff *d, uint32_t *rows)
 	return n;
 }
 
-static bool kinds_report(struct context *cx, const struct diff_args *a,
-			 struct kinds_source *s, struct sink *out, struct err *e)
+static bool kinds_report(struct context *cx, struct kinds_source *s, struct sink *out,
+			 struct err *e)
 {
 	uint32_t *pick = xcalloc(s->diff.n + 1, sizeof(*pick));
-	size_t n = pick_changed(&s->diff, pick);
 	struct table holders = holders_table(&s->holders);
-	struct report_fact facts[] = {
-		{ .name = "unchanged_kinds",
-		  .type = COLUMN_COUNT,
-		  .value = s->diff.n - n },
-		{ .name = "reused",
-		  .type = COLUMN_COUNT,
-		  .value = s->diff.reused,
-		  .not_text = true },
-		{ .name = "holders", .type = COLUMN_LIST, .list = &holders },
+	struct diff_answer answer = {
+		.source = s,
+		.nrows = s->diff.n,
+		.pick = pick,
+		.npick = pick_changed(&s->diff, pick),
+		.facts = { { .name = "unchanged_kinds", .type = COLUMN_COUNT },
+			   { .name = "reused",
+			     .type = COLUMN_COUNT,
+			     .value = s->diff.reused,
+			     .not_text = true },
+			   { .name = "holders", .type = COLUMN_LIST, .list = &holders } },
+		.nfacts = s->diff.is_of_one ? 3 : 1,
+		.above = kinds_above,
 	};
-	bool ok = diff_report(
-		cx, a, s->models,
-		&(struct report){ .table = { .source = s, .pick = pick, .nrows = n },
-				  .facts = facts,
-				  .nfacts = s->diff.is_of_one ? countof(facts) : 1,
-				  .above = kinds_above },
-		out, e);
+	bool ok;
 
+	answer.facts[0].value = s->diff.n - answer.npick;
+	ok = diff_report(cx, s->models, &answer, out, e);
 	free(pick);
 	return ok;
 }
@@ -461,7 +455,7 @@ static bool diff_run(struct context *cx, const void *args, struct sink *out,
 		if (s.diff.is_of_one)
 			diff_say_identity(cx, s.diff.reused);
 		kinds_holders(cx, &s);
-		ok = kinds_report(cx, a, &s, out, e);
+		ok = kinds_report(cx, &s, out, e);
 		holders_release(&s.holders);
 		diff_release(&s.diff);
 	}
@@ -487,7 +481,7 @@ static bool diff_check(const void *args, struct err *e)
 		return fail(e, ERR_USAGE, "diff: B is missing\ntry 'heapsift help diff'");
 	if (a->state && a->by != DIFF_BY_OBJECT)
 		return fail(e, ERR_USAGE, "diff: --state is of objects: add --by object");
-	return true;
+	return diff_gate_check(a, diff_variant(a), e);
 }
 
 const struct command cmd_diff = {

@@ -293,10 +293,10 @@ static bool by_holder_run(struct context *cx, const void *args, struct sink *out
 			  d.names[which]);
 	if (ok) {
 		holders_build(&d, &h);
-		ok = diff_report(cx, a, &d,
-				 &(struct report){
-					 .table = { .source = &h, .nrows = h.growth.n } },
-				 out, e);
+		ok = diff_report(
+			cx, &d,
+			&(struct diff_answer){ .source = &h, .nrows = h.growth.n }, out,
+			e);
 		holders_release(&h);
 	}
 	diff_models_release(&d);

@@ -14,7 +14,7 @@ struct diff_args {
 	int state; /* of objects: index into the words of --state */
 	const char *fail_if;
 };
-enum { DIFF_ARGS = 3, DIFF_OPTS = 2 };
+enum { DIFF_ARGS = 3, DIFF_OPTS = 3 };
 extern const struct opt diff_args[DIFF_ARGS], diff_opts[DIFF_OPTS];
 
 /* What all rows of the command have: its own are the default's. */
@@ -26,6 +26,7 @@ extern const struct command diff_by_size, diff_by_holder, diff_by_object;
 
 /* The targets, the oldest first; the last is the context's model. */
 struct diff_models {
+	const struct diff_args *args;
 	const struct model *all[KINDS_MODELS];
 	struct model *owned[KINDS_MODELS];
 	const char *names[KINDS_MODELS]; /* as on the command line */
@@ -46,10 +47,25 @@ must_check bool diff_open(struct context *cx, const struct diff_args *a,
 void diff_models_release(struct diff_models *d);
 /* They must be of one process: else *e says that they are not. */
 must_check bool diff_needs_one(const struct diff_models *d, struct err *e);
-/* As context_report, with all targets told, and --fail-if looked at. */
-must_check bool diff_report(struct context *cx, const struct diff_args *a,
-			    const struct diff_models *d, struct report *r,
-			    struct sink *out, struct err *e);
+
+/* Rows, and what stands beside them. */
+enum { DIFF_FACTS = 4 };
+struct diff_answer {
+	const void *source;
+	size_t nrows; /* of the source */
+	/* Those that changed, which are shown. NULL: all. */
+	const uint32_t *pick;
+	size_t npick;
+	struct report_fact facts[DIFF_FACTS];
+	size_t nfacts; /* there is room for one more */
+	void (*above)(const struct table *t, struct sink *out);
+};
+/* Reports them with all targets told, once --fail-if was asked of all rows. */
+must_check bool diff_report(struct context *cx, const struct diff_models *d,
+			    struct diff_answer *answer, struct sink *out, struct err *e);
+/* Is --fail-if an expression over these columns? */
+must_check bool diff_gate_check(const struct diff_args *a, const struct command *c,
+				struct err *e);
 
 /* How identity errs, and how often an address was used again: as a finding. */
 void diff_say_identity(struct context *cx, uint64_t reused);

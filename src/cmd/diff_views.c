@@ -104,26 +104,25 @@ static size_t sizes_pick(const struct diff_sizes *d, uint32_t *rows)
 	return n;
 }
 
-static bool sizes_report(struct context *cx, const struct diff_args *a,
-			 const struct diff_models *d, struct sink *out, struct err *e)
+static bool sizes_report(struct context *cx, const struct diff_models *d,
+			 struct sink *out, struct err *e)
 {
 	struct sizes_source s = { .malloc_name = allocator_name(diff_last(d)) };
-	struct report_fact unchanged = { .name = "unchanged_sizes",
-					 .type = COLUMN_COUNT };
+	struct diff_answer answer = {
+		.source = &s,
+		.facts = { { .name = "unchanged_sizes", .type = COLUMN_COUNT } },
+		.nfacts = 1,
+	};
 	uint32_t *pick;
-	size_t n;
 	bool ok;
 
 	diff_sizes_build(d->all[0], diff_last(d), &s.sizes);
 	pick = xcalloc(s.sizes.n + 1, sizeof(*pick));
-	n = sizes_pick(&s.sizes, pick);
-	unchanged.value = s.sizes.n - n;
-	ok = diff_report(
-		cx, a, d,
-		&(struct report){ .table = { .source = &s, .pick = pick, .nrows = n },
-				  .facts = &unchanged,
-				  .nfacts = 1 },
-		out, e);
+	answer.nrows = s.sizes.n;
+	answer.pick = pick;
+	answer.npick = sizes_pick(&s.sizes, pick);
+	answer.facts[0].value = answer.nrows - answer.npick;
+	ok = diff_report(cx, d, &answer, out, e);
 	free(pick);
 	diff_sizes_release(&s.sizes);
 	return ok;
@@ -135,7 +134,7 @@ static bool by_size_run(struct context *cx, const void *args, struct sink *out,
 	const struct diff_args *a = args;
 	const struct collect_options needs = { 0 };
 	struct diff_models d;
-	bool ok = diff_open(cx, a, &needs, &d, e) && sizes_report(cx, a, &d, out, e);
+	bool ok = diff_open(cx, a, &needs, &d, e) && sizes_report(cx, &d, out, e);
 
 	diff_models_release(&d);
 	return ok;
@@ -242,25 +241,23 @@ static unsigned states_of(int word)
 	return states[word];
 }
 
-static bool objects_report(struct context *cx, const struct diff_args *a,
-			   const struct diff_models *d, struct sink *out, struct err *e)
+static bool objects_report(struct context *cx, const struct diff_models *d,
+			   struct sink *out, struct err *e)
 {
 	struct objects_source s = { .before = { .m = d->all[0] },
 				    .after = { .m = diff_last(d) } };
-	struct report_fact reused = { .name = "reused",
-				      .type = COLUMN_COUNT,
-				      .not_text = true };
+	struct diff_answer answer = {
+		.source = &s,
+		.facts = { { .name = "reused", .type = COLUMN_COUNT, .not_text = true } },
+		.nfacts = 1,
+	};
 	bool ok;
 
-	diff_objects_build(d->all, d->n, states_of(a->state), &s.objects);
+	diff_objects_build(d->all, d->n, states_of(d->args->state), &s.objects);
 	diff_say_identity(cx, s.objects.reused);
-	reused.value = s.objects.reused;
-	ok = diff_report(
-		cx, a, d,
-		&(struct report){ .table = { .source = &s, .nrows = s.objects.n },
-				  .facts = &reused,
-				  .nfacts = 1 },
-		out, e);
+	answer.nrows = s.objects.n;
+	answer.facts[0].value = s.objects.reused;
+	ok = diff_report(cx, d, &answer, out, e);
 	diff_objects_release(&s.objects);
 	return ok;
 }
@@ -278,7 +275,7 @@ static bool by_object_run(struct context *cx, const void *args, struct sink *out
 
 	if (ok && !diff_has_holders(&d, &which) && !cx->shared.sort)
 		ok = context_sort_by(cx, "size", e);
-	ok = ok && objects_report(cx, a, &d, out, e);
+	ok = ok && objects_report(cx, &d, out, e);
 	diff_models_release(&d);
 	return ok;
 }
