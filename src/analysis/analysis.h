@@ -25,6 +25,8 @@ struct top {
 };
 
 void top_build(const struct model *m, struct top *out);
+/* Only of these, a bit a node; NULL: of all. */
+void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out);
 void top_release(struct top *t);
 
 /* ---- waste: memory that tells nothing, and who holds it ---- */
@@ -351,6 +353,10 @@ void node_pairs_release(struct node_pairs *p);
 
 /* A bit for each node of m, set if the node is the same in `other`. To be freed. */
 uint64_t *nodes_also_in(const struct model *m, const struct model *other);
+/* Leaves those blocks of m that are in `other` (or are not): of the same allocator, address
+ * and size, free in both or in use in both for the same thing. */
+void block_pick_keep(const struct model *m, const struct model *other, bool is_there,
+		     struct block_pick *p);
 static inline bool bit_is_set(const uint64_t *bits, uint64_t i)
 {
 	return bits[i / 64] >> i % 64 & 1;

@@ -19,6 +19,7 @@ struct walk {
 	const struct model *m;
 	struct top_row *rows; /* by type */
 	uint32_t *inside;     /* by type: how many of its nodes hold the present one */
+	const uint64_t *only; /* nodes that count; NULL: all do */
 	struct links links;
 };
 
@@ -48,11 +49,16 @@ static void links_release(const struct model *m, struct links *l)
 	xunmap(l->next, nodes * sizeof(*l->next));
 }
 
+static bool counts(const uint64_t *only, uint32_t node)
+{
+	return !only || bit_is_set(only, node);
+}
+
 static void enter(struct walk *w, uint32_t node)
 {
 	uint32_t type = node_type(w->m, node);
 
-	if (type >= w->m->types.n || w->inside[type]++ > 0)
+	if (!counts(w->only, node) || type >= w->m->types.n || w->inside[type]++ > 0)
 		return;
 	w->rows[type].retained += w->m->dominators.retained[node];
 	w->rows[type].retained_footprint += w->m->dominators.retained_footprint[node];
@@ -62,7 +68,7 @@ static void leave(struct walk *w, uint32_t node)
 {
 	uint32_t type = node_type(w->m, node);
 
-	if (type < w->m->types.n)
+	if (counts(w->only, node) && type < w->m->types.n)
 		w->inside[type]--;
 }
 
@@ -88,9 +94,10 @@ static void walk_group(struct walk *w, uint32_t group)
 	}
 }
 
-static void add_retained(const struct model *m, struct top_row *rows)
+static void add_retained(const struct model *m, const uint64_t *only,
+			 struct top_row *rows)
 {
-	struct walk w = { .m = m, .rows = rows };
+	struct walk w = { .m = m, .rows = rows, .only = only };
 
 	w.inside = xcalloc(m->types.n, sizeof(*w.inside));
 	links_build(m, &w.links);
@@ -100,14 +107,14 @@ static void add_retained(const struct model *m, struct top_row *rows)
 	free(w.inside);
 }
 
-static void add_nodes(const struct model *m, struct top_row *rows)
+static void add_nodes(const struct model *m, const uint64_t *only, struct top_row *rows)
 {
 	uint32_t nodes = node_count(m);
 
 	for (uint32_t node = 0; node < nodes; node++) {
 		uint32_t type = node_type(m, node);
 
-		if (!node_is_there(m, node) || type >= m->types.n)
+		if (!node_is_there(m, node) || type >= m->types.n || !counts(only, node))
 			continue;
 		rows[type].count++;
 		rows[type].size += node_size(m, node);
@@ -117,12 +124,17 @@ static void add_nodes(const struct model *m, struct top_row *rows)
 
 void top_build(const struct model *m, struct top *out)
 {
+	top_build_of(m, NULL, out);
+}
+
+void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out)
+{
 	struct top_row *rows = xcalloc(m->types.n, sizeof(*rows));
 	size_t n = 0;
 
-	add_nodes(m, rows);
+	add_nodes(m, nodes, rows);
 	if (m->dominators.n > 0)
-		add_retained(m, rows);
+		add_retained(m, nodes, rows);
 	for (size_t t = 0; t < m->types.n; t++) {
 		if (rows[t].count == 0)
 			continue;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/compare_int.h"
 #include "cmd/graph_int.h"
 
 struct blocks_args {
 	const char *target;
 	bool used, free, all;
+	struct since_args since;
 };
 
 static struct block_view view_of(const struct model *m, size_t row)
@@ -195,6 +197,7 @@ static const struct opt blocks_opts[] = {
 	OPT_FLAG(0, "free", struct blocks_args, free,
 		 "free ones: tcache, fastbin, bin, top"),
 	OPT_FLAG(0, "all", struct blocks_args, all, "both, and malloc's own fenceposts"),
+	SINCE_OPTS(struct blocks_args),
 };
 
 static const struct opt blocks_args[] = {
@@ -212,20 +215,36 @@ static bool blocks_run(struct context *cx, const void *args, struct sink *out,
 		       struct err *e)
 {
 	const struct blocks_args *a = args;
-	const struct collect_options needs = { .previews = true };
+	const struct collect_options needs = {
+		.previews = true, .values = a->since.new_since || a->since.still_in
+	};
 	struct block_pick pick;
+	struct since since;
 	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
-	block_pick_build(cx->model, choice_of(a), &pick);
-	ok = context_report(cx,
-			    &(struct report){ .table = { .source = cx->model,
-							 .pick = pick.rows,
-							 .nrows = pick.n } },
-			    out, e);
-	block_pick_release(&pick);
+	ok = since_open(cx, &a->since, &since, e);
+	if (ok) {
+		struct report r = { .table = { .source = cx->model } };
+
+		block_pick_build(cx->model, choice_of(a), &pick);
+		since_keep_blocks(cx, &a->since, &since, &pick);
+		r.table.pick = pick.rows;
+		r.table.nrows = pick.n;
+		since_tell(&since, &r);
+		ok = context_report(cx, &r, out, e);
+		block_pick_release(&pick);
+	}
+	since_release(&since);
 	return ok;
+}
+
+static bool blocks_check(const void *args, struct err *e)
+{
+	const struct blocks_args *a = args;
+
+	return since_check(a->target, &a->since, e);
 }
 
 const struct command cmd_blocks = {
@@ -249,5 +268,6 @@ const struct command cmd_blocks = {
 	.ncolumns = countof(blocks_columns),
 	.sort = "size",
 	.limit = 20,
+	.check = blocks_check,
 	.run = blocks_run,
 };

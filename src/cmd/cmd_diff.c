@@ -7,7 +7,6 @@
 #include "cmd/diff_int.h"
 #include "cmd/graph_int.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 enum { HOLDERS_SHOWN = 3 };
@@ -47,28 +46,6 @@ void diff_models_release(struct diff_models *d)
 	*d = (struct diff_models){ 0 };
 }
 
-/* What was found wrong with another target matters as much; its place says which it was. */
-static void findings_take(struct model *m, const struct model *from, const char *which)
-{
-	struct buf where = { 0 }, text = { 0 };
-
-	for (size_t i = 0; i < from->findings.n; i++) {
-		struct str place = model_text(from, from->findings.where[i]);
-		struct str words = model_text(from, from->findings.text[i]);
-
-		buf_clear(&where);
-		buf_clear(&text);
-		buf_str(&where, which);
-		buf_str(&where, place.n ? ", " : "");
-		buf_add(&where, place.s, place.n);
-		buf_add(&text, words.s, words.n);
-		model_find_out(m, from->findings.severity[i], where.s, "%s",
-			       text.s ? text.s : "");
-	}
-	buf_release(&where);
-	buf_release(&text);
-}
-
 static uint64_t time_of(const struct model *m)
 {
 	return m->processes.n ? m->processes.time[0] : 0;
@@ -96,32 +73,6 @@ static void say_process(struct model *m, struct diff_models *d)
 			       d->why_not.s);
 }
 
-void diff_say_identity(struct context *cx, uint64_t reused)
-{
-	struct buf text = { 0 };
-
-	if (reused > 0) {
-		count_show(&text, reused);
-		buf_str(&text, reused == 1 ? " address holds" : " addresses hold");
-		buf_str(&text,
-			" something else now: the old counts as gone, the new as new. ");
-	}
-	buf_str(&text, "What was freed and made again alike at its old address counts as "
-		       "survived");
-	text.s[0] = (char)tolower(text.s[0]);
-	model_find_out(cx->model, SEVERITY_NOTE, "", "%s", text.s);
-	buf_release(&text);
-}
-
-/* Of all but the last its references are not needed once what is retained is known; but
- * they tell containers' values. */
-static void references_forget(struct model *m)
-{
-	model_table_forget(m, &model_tables[TABLE_edge_to], "node");
-	model_table_forget(m, &model_tables[TABLE_edge_to], "label");
-	model_table_forget(m, &model_tables[TABLE_edge_first], "at");
-}
-
 static bool open_all(struct context *cx, const struct diff_args *a,
 		     const struct collect_options *needs, struct diff_models *d,
 		     struct err *e)
@@ -136,6 +87,7 @@ static bool open_all(struct context *cx, const struct diff_args *a,
 			cx->model = m;
 		else
 			d->owned[i] = m;
+		/* What is retained is known; but they tell containers' values. */
 		if (i + 1 < d->n && a->by != DIFF_BY_OBJECT)
 			references_forget(m);
 	}
@@ -453,7 +405,7 @@ static bool diff_run(struct context *cx, const void *args, struct sink *out,
 	if (ok) {
 		diff_build(d.all, d.n, &s.diff);
 		if (s.diff.is_of_one)
-			diff_say_identity(cx, s.diff.reused);
+			identity_say(cx->model, s.diff.reused);
 		kinds_holders(cx, &s);
 		ok = kinds_report(cx, &s, out, e);
 		holders_release(&s.holders);
@@ -500,7 +452,12 @@ const struct command cmd_diff = {
 		"and after are of A and C then.\n\n"
 		"A holder is named when it gained a hundredth of all growth, and only "
 		"for what no holder below it is named for: the cache, not the module "
-		"it is in.",
+		"it is in.\n\n"
+		"Other rows have other columns, as --sort, --where and --fail-if name "
+		"them. --by size: allocator, size, growth, count_growth, count_before, "
+		"count_after, bytes_before, bytes_after. --by holder: addr, domain, "
+		"kind, growth, retained_before, retained_after, name. --by object: "
+		"state, addr, domain, kind, size, retained, value.",
 	.example = "diff before.hsift 1234",
 	.example_text = "what a process has got since then",
 	.columns = kinds_columns,

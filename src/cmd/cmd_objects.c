@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/compare_int.h"
 #include "cmd/graph_int.h"
 
 #include "base/log.h"
@@ -7,6 +8,7 @@
 
 struct objects_args {
 	const char *target, *type, *value;
+	struct since_args since;
 };
 
 static const struct column objects_columns[] = {
@@ -38,6 +40,7 @@ static const struct opt objects_opts[] = {
 		"like 'app.*'"),
 	OPT_STRING(0, "value", struct objects_args, value, "TEXT", OFFER_NOTHING,
 		   "only those whose value has TEXT in it"),
+	SINCE_OPTS(struct objects_args),
 };
 
 static const struct opt objects_args[] = {
@@ -154,13 +157,13 @@ struct node_pick {
 };
 
 static struct node_pick nodes_pick(const struct model *m, const bool *types,
-				   const char *value)
+				   const char *value, const uint64_t *only)
 {
 	struct node_pick p = { .nodes = xcalloc(node_count(m) + 1u, 4) };
 	struct buf scratch = { 0 };
 
 	for (uint32_t node = 0; node < node_count(m); node++) {
-		if (!node_is_there(m, node) ||
+		if (!node_is_there(m, node) || (only && !bit_is_set(only, node)) ||
 		    (types && !types[min_u64(node_type(m, node), m->types.n)]) ||
 		    (value && !says(m, node, value, &scratch)))
 			continue;
@@ -170,6 +173,26 @@ static struct node_pick nodes_pick(const struct model *m, const bool *types,
 	return p;
 }
 
+static bool objects_report(struct context *cx, const struct objects_args *a,
+			   const struct since *since, struct sink *out, struct err *e)
+{
+	struct node_source source = { .m = cx->model };
+	bool any, *types = types_pick(cx->model, a->type, &any), ok;
+	struct node_pick pick = nodes_pick(cx->model, types, a->value, since->nodes);
+	struct report r = {
+		.table = { .source = &source, .pick = pick.nodes, .nrows = pick.n }
+	};
+
+	if (!any)
+		no_kind_say(cx->model, a->type);
+	cx->answer_is_no = pick.n == 0 && (a->type || a->value);
+	since_tell(since, &r);
+	ok = context_report(cx, &r, out, e);
+	free(types);
+	free(pick.nodes);
+	return ok;
+}
+
 static bool objects_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
@@ -177,29 +200,25 @@ static bool objects_run(struct context *cx, const void *args, struct sink *out,
 	const struct collect_options needs = { .edges = true,
 					       .values = true,
 					       .previews = true };
-	struct node_source source = { 0 };
-	struct node_pick pick;
-	bool *types, any, ok;
+	struct since since;
+	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
 	if (!has_retained(cx->model) && !cx->shared.sort &&
 	    !context_sort_by(cx, "size", e))
 		return false;
-	source.m = cx->model;
-	types = types_pick(cx->model, a->type, &any);
-	pick = nodes_pick(cx->model, types, a->value);
-	if (!any)
-		no_kind_say(cx->model, a->type);
-	cx->answer_is_no = pick.n == 0 && (a->type || a->value);
-	ok = context_report(cx,
-			    &(struct report){ .table = { .source = &source,
-							 .pick = pick.nodes,
-							 .nrows = pick.n } },
-			    out, e);
-	free(types);
-	free(pick.nodes);
+	ok = since_open(cx, &a->since, &since, e) &&
+	     objects_report(cx, a, &since, out, e);
+	since_release(&since);
 	return ok;
+}
+
+static bool objects_check(const void *args, struct err *e)
+{
+	const struct objects_args *a = args;
+
+	return since_check(a->target, &a->since, e);
 }
 
 const struct command cmd_objects = {
@@ -223,5 +242,6 @@ const struct command cmd_objects = {
 	.ncolumns = countof(objects_columns),
 	.sort = "retained",
 	.limit = 20,
+	.check = objects_check,
 	.run = objects_run,
 };

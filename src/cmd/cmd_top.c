@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/cmd.h"
-
-#include "analysis/analysis.h"
+#include "cmd/compare_int.h"
 
 struct top_args {
 	const char *target;
+	struct since_args since;
 };
 
 struct top_source {
@@ -96,6 +95,10 @@ static const struct column top_columns[] = {
 	  "footprint of all that would go with them" },
 };
 
+static const struct opt top_opts[] = {
+	SINCE_OPTS(struct top_args),
+};
+
 static const struct opt top_args[] = {
 	ARG_STRING("TARGET", struct top_args, target, OFFER_TARGET, TARGET_HELP),
 };
@@ -103,19 +106,35 @@ static const struct opt top_args[] = {
 static bool top_run(struct context *cx, const void *args, struct sink *out, struct err *e)
 {
 	const struct top_args *a = args;
-	const struct collect_options needs = { .edges = true };
+	const struct collect_options needs = {
+		.edges = true, .values = a->since.new_since || a->since.still_in
+	};
+	struct report r = { 0 };
+	struct since since;
 	struct top_source s;
 	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))
 		return false;
-	s.m = cx->model;
-	top_build(s.m, &s.top);
-	ok = context_report(
-		cx, &(struct report){ .table = { .source = &s, .nrows = s.top.n } }, out,
-		e);
-	top_release(&s.top);
+	ok = since_open(cx, &a->since, &since, e);
+	if (ok) {
+		s.m = cx->model;
+		top_build_of(s.m, since.nodes, &s.top);
+		r.table.source = &s;
+		r.table.nrows = s.top.n;
+		since_tell(&since, &r);
+		ok = context_report(cx, &r, out, e);
+		top_release(&s.top);
+	}
+	since_release(&since);
 	return ok;
+}
+
+static bool top_check(const void *args, struct err *e)
+{
+	const struct top_args *a = args;
+
+	return since_check(a->target, &a->since, e);
 }
 
 const struct command cmd_top = {
@@ -132,10 +151,13 @@ const struct command cmd_top = {
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = top_args,
 	.nargs = countof(top_args),
+	.opts = top_opts,
+	.nopts = countof(top_opts),
 	.args_size = sizeof(struct top_args),
 	.columns = top_columns,
 	.ncolumns = countof(top_columns),
 	.sort = "size",
 	.limit = 20,
+	.check = top_check,
 	.run = top_run,
 };

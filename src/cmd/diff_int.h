@@ -4,7 +4,7 @@
 #define CMD_DIFF_INT_H
 
 #include "analysis/analysis.h"
-#include "cmd/cmd.h"
+#include "cmd/compare_int.h"
 
 enum diff_by { DIFF_BY_KIND, DIFF_BY_SIZE, DIFF_BY_HOLDER, DIFF_BY_OBJECT };
 
@@ -66,9 +66,6 @@ must_check bool diff_report(struct context *cx, const struct diff_models *d,
 /* Is --fail-if an expression over these columns? */
 must_check bool diff_gate_check(const struct diff_args *a, const struct command *c,
 				struct err *e);
-
-/* How identity errs, and how often an address was used again: as a finding. */
-void diff_say_identity(struct context *cx, uint64_t reused);
 
 /* ---- holders ---- */
 

@@ -254,7 +254,7 @@ static bool objects_report(struct context *cx, const struct diff_models *d,
 	bool ok;
 
 	diff_objects_build(d->all, d->n, states_of(d->args->state), &s.objects);
-	diff_say_identity(cx, s.objects.reused);
+	identity_say(cx->model, s.objects.reused);
 	answer.nrows = s.objects.n;
 	answer.facts[0].value = s.objects.reused;
 	ok = diff_report(cx, d, &answer, out, e);

@@ -18,10 +18,10 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree,
-	&cmd_show,       &cmd_why,      &cmd_sizes,   &cmd_arenas,  &cmd_blocks,
-	&cmd_waste,      &cmd_check,    &cmd_hexdump, &cmd_dump,    &cmd_help,
-	&cmd_completion, &cmd_complete, &cmd_version, NULL,
+	&cmd_overview, &cmd_summary,    &cmd_top,      &cmd_objects, &cmd_tree,
+	&cmd_show,     &cmd_why,        &cmd_sizes,    &cmd_arenas,  &cmd_blocks,
+	&cmd_diff,     &cmd_waste,      &cmd_check,    &cmd_hexdump, &cmd_dump,
+	&cmd_help,     &cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -32,15 +32,37 @@ static void hang_on_each_other(struct model *m)
 	m->dominators.parent[H_DICT] = H_ORDER;
 }
 
+/* A minute before: the table of CACHE had not grown, the payload was another, shorter one,
+ * the garbage something else, the lost block not handed out, and one there that is free now. */
+static void look_before(struct model *m)
+{
+	uint32_t old = hand_type(m, "python", "app.models.Draft", "");
+
+	m->processes.time[0] -= 60;
+	m->processes.label[0] = model_intern(m, str_of("before"));
+	m->objects.size[H_CACHE] = 232;
+	m->objects.footprint[H_CACHE] = 256;
+	m->objects.size[H_PAYLOAD] = 1000;
+	m->objects.footprint[H_PAYLOAD] = 1024;
+	m->objects.type[H_GARBAGE] = old;
+	m->blocks.state[HB_LOST] = BLOCK_BIN;
+	m->blocks.state[HB_LOST + 1] = BLOCK_USED;
+	m->blocks.type[HB_LOST + 1] = hand_type(m, "c", "string data", "");
+}
+
 /* In place of collect/: TARGET 4711 is the model made by hand, 4712 a healthy one with no
  * findings and no types, 4713 a Python process, 4714 one whose dominators go
- * round, 4715 the first in an older snapshot, all else cannot be read. */
+ * round, 4715 the first in an older snapshot, 4716 the Python process a minute before,
+ * all else cannot be read. */
 bool collect_target(const char *target, const struct collect_options *o,
 		    struct model **out, struct err *e)
 {
 	(void)o;
-	if (strcmp(target, "4713") == 0 || strcmp(target, "4714") == 0) {
+	if (strcmp(target, "4713") == 0 || strcmp(target, "4714") == 0 ||
+	    strcmp(target, "4716") == 0) {
 		*out = hand_graph();
+		if (strcmp(target, "4716") == 0)
+			look_before(*out);
 		if (strcmp(target, "4714") == 0)
 			hang_on_each_other(*out);
 		return true;
@@ -200,6 +222,47 @@ static const struct golden goldens[] = {
 	{ "heapsift-waste.1", { "help", "--manual", "waste" }, 0 },
 	{ "heapsift-top.1", { "help", "--manual", "top" }, 0 },
 	{ "version.txt", { "--version" }, 0 },
+	{ "diff.txt", { "diff", "4716", "4713" }, 0 },
+	{ "diff.json", { "diff", "4716", "4713", "--json" }, 0 },
+	{ "diff.csv", { "diff", "4716", "4713", "--csv", "--sort", "kind" }, 0 },
+	{ "diff-none.txt", { "diff", "4713", "4713" }, 0 },
+	{ "diff-back.txt", { "diff", "4713", "4716" }, 0 },
+	{ "diff-three.txt", { "diff", "4716", "4713", "4713" }, 0 },
+	{ "diff-other.txt", { "diff", "4711", "4713", "-n4" }, 0 },
+	{ "diff-other.json", { "diff", "4711", "4713", "--json", "-n1" }, 0 },
+	{ "diff-size.txt", { "diff", "4716", "4713", "--by", "size" }, 0 },
+	{ "diff-holder.txt", { "diff", "4716", "4713", "--by", "holder" }, 0 },
+	{ "diff-holder.json", { "diff", "4716", "4713", "--by", "holder", "--json" }, 0 },
+	{ "diff-object.txt", { "diff", "4716", "4713", "--by", "object" }, 0 },
+	{ "diff-object.csv", { "diff", "4716", "4713", "--by", "object", "--csv" }, 0 },
+	{ "diff-gone.txt",
+	  { "diff", "4716", "4713", "--by=object", "--state=gone", "--sort", "addr" },
+	  0 },
+	{ "diff-failed.json",
+	  { "diff", "4716", "4713", "--json", "--fail-if", "kind='list' and new = 0" },
+	  1 },
+	{ "diff-where.csv",
+	  { "diff", "4716", "4713", "--csv", "--where", "growth < 0",
+	    "--fail-if=growth > 1e9" },
+	  0 },
+	{ "narrow-diff.txt", { "diff", "4716", "4713" }, 0 },
+	{ "objects-new.txt", { "objects", "4713", "--new-since", "4716" }, 0 },
+	{ "objects-still.txt",
+	  { "objects", "4716", "--still-in", "4713", "--type", "Order" },
+	  0 },
+	{ "top-new.json", { "top", "4713", "--new-since", "4716", "--json" }, 0 },
+	{ "blocks-new.txt", { "blocks", "4713", "--new-since", "4716", "--all" }, 0 },
+	{ "help-diff.txt", { "help", "diff" }, 0 },
+	{ "nothing.txt", { "diff", "4713" }, 2 },
+	{ "nothing.txt", { "diff", "4713", "4716", "--state", "new" }, 2 },
+	{ "nothing.txt", { "diff", "4713", "4716", "--fail-if", "kind = " }, 2 },
+	{ "nothing.txt", { "diff", "-", "-" }, 2 },
+	{ "nothing.txt", { "diff", "4713", "1" }, 3 },
+	{ "nothing.txt", { "diff", "4713", "/no/such/file" }, 4 },
+	{ "nothing.txt", { "diff", "4711", "4713", "--by", "object" }, 2 },
+	{ "nothing.txt", { "diff", "4711", "4711", "--by", "holder" }, 4 },
+	{ "nothing.txt", { "top", "4711", "--new-since", "4713" }, 2 },
+	{ "nothing.txt", { "blocks", "4711", "--still-in", "/no/such/file" }, 4 },
 	{ "nothing.txt", { "top", "4711", "--sort", "sise" }, 2 },
 	{ "nothing.txt", { "top", "4711", "--where", "sise > 3" }, 2 },
 	{ "nothing.txt", { "show", "4711", "0x10", "--where", "size > 3" }, 2 },
