@@ -226,8 +226,10 @@ static uint32_t go_down(const struct growing *x, const struct growth_row *row)
 		if (next == NONE || x->gain[next] < row->growth - row->growth / 5)
 			break;
 		met = first_of_type(x->b, way + 1, n - 1, next) + 1;
-		if (met < n)
+		if (met < n && !dominator_is_group(x->b, way[met - 1]))
 			return way[met - 1];
+		if (met < n) /* a group says little: then the first link */
+			return way[met];
 		way[n++] = next;
 	}
 	return way[n - 1];

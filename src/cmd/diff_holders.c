@@ -42,13 +42,22 @@ static struct name_way way_to(const struct model *m, uint32_t node)
 	return w;
 }
 
-/* A name of a module before any other certain root, and that before a possible one. */
+/* What is certain goes before what is possible, and what has a name to look for in a program
+ * before what only a moment has: a stack may hold what is long forgotten. */
 static unsigned root_rank(const struct model *m, uint32_t root)
 {
+	static const uint8_t by_kind[] = {
+		[ROOT_NAME] = 9,  [ROOT_GLOBAL] = 8, [ROOT_MODULE] = 7,
+		[ROOT_FIELD] = 6, [ROOT_LOCAL] = 5,  [ROOT_FRAME] = 4,
+		[ROOT_TLS] = 3,   [ROOT_STACK] = 2,  [ROOT_REGISTER] = 1,
+	};
+	unsigned kind;
+
 	if (root == NO_NODE)
 		return 0;
-	return 1u + (m->roots.certain[root] ? 2u : 0u) +
-	       (m->roots.kind[root] == ROOT_NAME ? 1u : 0u);
+	kind = m->roots.kind[root];
+	return (m->roots.certain[root] ? 10u : 0u) +
+	       (kind < countof(by_kind) ? by_kind[kind] : 0u);
 }
 
 static void roots_find(const struct model *m, struct name_way *ways, size_t n)
