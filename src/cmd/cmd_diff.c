@@ -113,7 +113,7 @@ bool diff_open(struct context *cx, const struct diff_args *a,
 bool diff_needs_one(const struct diff_models *d, struct err *e)
 {
 	return d->is_of_one ||
-	       fail(e, ERR_USAGE,
+	       fail(e, ERR_FILE,
 		    "diff: '%s' and '%s' are not of one process (%s)\n"
 		    "an address in one means nothing in the other; --by kind and "
 		    "--by size compare them",

@@ -78,7 +78,7 @@ static bool open_other(struct context *cx, const char *option, const char *targe
 	s->owned[s->n] = m;
 	s->all[s->n++] = m;
 	ok = models_are_of_one(m, cx->model, &why) ||
-	     fail(e, ERR_USAGE,
+	     fail(e, ERR_FILE,
 		  "%s: '%s' is not of the same process (%s)\n"
 		  "an address in one means nothing in the other; 'heapsift diff' "
 		  "compares "

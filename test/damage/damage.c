@@ -38,7 +38,7 @@ struct place {
 struct damage {
 	struct rows_run run;
 	struct place *place;
-	int file;
+	int file, whole;
 	size_t step;
 	bool ok;
 };
@@ -51,19 +51,24 @@ static uint8_t damaged(uint8_t byte, unsigned pattern)
 }
 
 /* Pages of zeroes stay holes, as in a file that the kernel wrote. */
-static void put_file(const struct damage *d, const uint8_t *bytes, size_t n)
+static void put_bytes(int file, const uint8_t *bytes, size_t n)
 {
 	static const uint8_t zeroes[PAGE_SIZE_4K];
 
-	if (ftruncate(d->file, 0) < 0 || ftruncate(d->file, (off_t)n) < 0)
+	if (ftruncate(file, 0) < 0 || ftruncate(file, (off_t)n) < 0)
 		abort();
 	for (size_t at = 0; at < n; at += PAGE_SIZE_4K) {
 		size_t part = (size_t)min_u64(PAGE_SIZE_4K, n - at);
 
 		if (memcmp(bytes + at, zeroes, part) != 0 &&
-		    pwrite(d->file, bytes + at, part, (off_t)at) != (ssize_t)part)
+		    pwrite(file, bytes + at, part, (off_t)at) != (ssize_t)part)
 			abort();
 	}
+}
+
+static void put_file(const struct damage *d, const uint8_t *bytes, size_t n)
+{
+	put_bytes(d->file, bytes, n);
 }
 
 static void put_byte(const struct damage *d, size_t at, uint8_t byte)
@@ -185,6 +190,7 @@ static void run_ways(struct damage *d, const char *only)
 		snprintf(d->run.addr, sizeof(d->run.addr), "0x%llx",
 			 (unsigned long long)ways[i].file->addr);
 		put_file(d, ways[i].file->bytes, ways[i].file->n);
+		put_bytes(d->whole, ways[i].file->bytes, ways[i].file->n);
 		walk(d, ways[i].file, ways[i].n, ways[i].way);
 		fprintf(d->run.say,
 			"%-9s %6zu bytes, %7zu answers, %7zu refused, %.1f s so far\n",
@@ -213,7 +219,8 @@ static int run_child(struct place *place, size_t step, const char *only)
 
 	d.run.say = fdopen(say, "w");
 	d.file = memfd_create("damaged", MFD_CLOEXEC);
-	if (nothing < 0 || !d.run.say || d.file < 0)
+	d.whole = memfd_create("whole", MFD_CLOEXEC);
+	if (nothing < 0 || !d.run.say || d.file < 0 || d.whole < 0)
 		return 2;
 	setvbuf(d.run.say, NULL, _IOLBF, 0);
 	dup2(nothing, STDOUT_FILENO);
@@ -223,6 +230,7 @@ static int run_child(struct place *place, size_t step, const char *only)
 #endif
 	limit_memory();
 	snprintf(d.run.path, sizeof(d.run.path), "/proc/self/fd/%d", d.file);
+	snprintf(d.run.whole, sizeof(d.run.whole), "/proc/self/fd/%d", d.whole);
 	d.run.fds = fds_open();
 	run_ways(&d, only);
 	fclose(d.run.say);

@@ -21,7 +21,10 @@ enum { CPU_SECONDS_MOST = 1 };
 
 struct rows_run {
 	char path[64], addr[32], flag[40];
-	size_t turn; /* of a command's own flags one is said, or none */
+	char whole[64]; /* a file that is not damaged, for commands that take two */
+	/* Of a command's own flags one is said, or none; and of several targets one is the
+	 * damaged file, or all are. */
+	size_t turn;
 	bool json;
 	size_t refused, answered;
 	int fds;   /* how many descriptors are open between two commands */
@@ -33,10 +36,27 @@ static inline bool row_takes_a_file(const struct command *c)
 	return c->flags & COMMAND_CORES;
 }
 
-static inline char *row_word(const struct rows_run *r, const struct opt *arg)
+/* A target: all of a command's are the damaged file, or one of them is. */
+static inline char *row_target(const struct rows_run *r, const struct command *c,
+			       size_t arg)
 {
+	size_t n = 0, which = 0;
+
+	for (size_t i = 0; i < c->nargs; i++) {
+		which += c->args[i].offer == OFFER_TARGET && i < arg;
+		n += c->args[i].offer == OFFER_TARGET;
+	}
+	return (char *)(n == 1 || r->turn % (n + 1) == n || r->turn % (n + 1) == which
+				? r->path
+				: r->whole);
+}
+
+static inline char *row_word(const struct rows_run *r, const struct command *c, size_t i)
+{
+	const struct opt *arg = &c->args[i];
+
 	if (arg->offer == OFFER_TARGET)
-		return (char *)r->path;
+		return row_target(r, c, i);
 	if (arg->type == OPT_TYPE_ENUM)
 		return (char *)arg->words[0];
 	return arg->type == OPT_TYPE_ADDRESS ? (char *)r->addr : (char *)"256";
@@ -56,20 +76,31 @@ static inline char *row_flag(struct rows_run *r, const struct command *c)
 static inline int row_words(struct rows_run *r, const struct command *c,
 			    char *argv[ARGV_MOST])
 {
-	/* A command that needs options to run at all has them here. */
-	static const struct {
+	/* A command that needs options to run at all has them here, and one whose options
+	 * have it do much else, in turn. */
+	const struct {
 		const char *command;
-		char *words[2];
-	} more[] = { { "dump", { "-o", "-" } } };
+		unsigned turns; /* of as many it has one */
+		const char *words[2];
+	} more[] = {
+		{ "dump", 1, { "-o", "-" } },
+		{ "diff", 5, { "--by", "object" } },
+		{ "diff", 3, { "--by", "holder" } },
+		{ "objects", 2, { "--new-since", r->whole } },
+		{ "top", 2, { "--still-in", r->whole } },
+		{ "blocks", 2, { "--new-since", r->whole } },
+	};
 	int n = 0;
 
 	argv[n++] = (char *)"heapsift";
 	argv[n++] = (char *)c->name;
 	for (size_t i = 0; i < c->nargs; i++)
-		argv[n++] = row_word(r, &c->args[i]);
+		argv[n++] = row_word(r, c, i);
 	for (size_t i = 0; i < countof(more); i++)
-		for (size_t k = 0; strcmp(c->name, more[i].command) == 0 && k < 2; k++)
-			argv[n++] = more[i].words[k];
+		for (size_t k = 0; strcmp(c->name, more[i].command) == 0 &&
+				   r->turn % more[i].turns == 0 && k < 2;
+		     k++)
+			argv[n++] = (char *)more[i].words[k];
 	argv[n++] = (char *)"--sysroot=/proc/self/ns"; /* has none of the files */
 	if (row_flag(r, c))
 		argv[n++] = r->flag;

@@ -353,9 +353,9 @@ def test_other_processes_are_compared_by_kind_alone(start, heapsift, tmp_path):
     assert "new" not in item and "holders" not in answer
     assert any("not one process" in f["text"] for f in answer["findings"])
     for by in ("object", "holder"):
-        said = heapsift("diff", a, other.target.pid, "--by", by, code=2)
+        said = heapsift("diff", a, other.target.pid, "--by", by, code=4)
         assert "not of one process" in said.err
-    said = heapsift("top", other.target.pid, "--new-since", a, code=2)
+    said = heapsift("top", other.target.pid, "--new-since", a, code=4)
     assert "not of the same process" in said.err
 
 
