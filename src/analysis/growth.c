@@ -20,7 +20,7 @@ enum {
 	NONE = UINT32_MAX,
 	SHARE = 100,       /* a row has one part in so many of all growth */
 	DEPTH_MOST = 8,    /* of new objects in one another */
-	ROWS_BY_TYPE = 16, /* that types are told of */
+	ROWS_BY_TYPE = 8, /* that types are told of */
 };
 
 struct growing {

@@ -126,6 +126,8 @@ struct kinds_source {
 	const struct diff_models *models;
 	struct diff diff;
 	struct holders holders;
+	uint32_t *
+		holder_of; /* by kind: a row of the holders, or NO_NODE; NULL: none is known */
 };
 
 static const struct diff_row *row_at(const void *source, size_t row)
@@ -266,29 +268,13 @@ static struct cell get_size_new(const void *source, size_t row, struct buf *scra
 				 : cell_absent();
 }
 
-/* The type row that the last model has for the kind; types.n: none. */
-static size_t type_after(const struct kinds_source *s, uint32_t kind)
-{
-	const struct kinds *k = &s->diff.kinds;
-	size_t last = k->nmodels - 1, type = 0;
-
-	if (k->words[kind].model == last)
-		return k->words[kind].type;
-	while (type < k->models[last]->types.n && k->of[last][type] != kind)
-		type++;
-	return type;
-}
-
 static struct cell get_holder(const void *source, size_t row, struct buf *scratch)
 {
 	const struct kinds_source *s = source;
-	size_t type = type_after(s, row_at(source, row)->kind);
-	uint32_t holder;
+	uint32_t holder =
+		s->holder_of ? s->holder_of[row_at(source, row)->kind] : NO_NODE;
 
 	(void)scratch;
-	if (!s->holders.growth.row_of_type || type == s->diff.after->types.n)
-		return cell_absent();
-	holder = s->holders.growth.row_of_type[type];
 	return holder == NO_NODE ? cell_absent()
 				 : cell_text(buf_view(&s->holders.names[holder]));
 }
@@ -340,19 +326,34 @@ static void kinds_above(const struct table *t, struct sink *out)
 	sink_char(out, '\n');
 }
 
+/* Growth tells it by type of the last model. */
+static uint32_t *holders_by_kind(const struct kinds_source *s)
+{
+	const struct kinds *k = &s->diff.kinds;
+	const uint32_t *of = k->of[k->nmodels - 1];
+	uint32_t *holder = xcalloc(k->n + (size_t)1, sizeof(*holder));
+
+	memset(holder, 0xff, (k->n + (size_t)1) * sizeof(*holder));
+	for (size_t t = 0; t < s->diff.after->types.n; t++)
+		if (s->holders.growth.row_of_type[t] != NO_NODE)
+			holder[of[t]] = s->holders.growth.row_of_type[t];
+	return holder;
+}
+
 static void kinds_holders(struct context *cx, struct kinds_source *s)
 {
 	size_t which;
 
 	if (!s->diff.is_of_one)
 		return;
-	if (diff_has_holders(s->models, &which))
+	if (diff_has_holders(s->models, &which)) {
 		holders_build(s->models, &s->holders);
-	else
-		model_find_out(cx->model, SEVERITY_NOTE, "",
-			       "who grew is left out: '%s' does not tell who refers to "
-			       "whom",
-			       s->models->names[which]);
+		s->holder_of = holders_by_kind(s);
+		return;
+	}
+	model_find_out(cx->model, SEVERITY_NOTE, "",
+		       "who grew is left out: '%s' does not tell who refers to whom",
+		       s->models->names[which]);
 }
 
 /* Kinds that changed; how many. */
@@ -408,6 +409,7 @@ static bool diff_run(struct context *cx, const void *args, struct sink *out,
 			identity_say(cx->model, s.diff.reused);
 		kinds_holders(cx, &s);
 		ok = kinds_report(cx, &s, out, e);
+		free(s.holder_of);
 		holders_release(&s.holders);
 		diff_release(&s.diff);
 	}

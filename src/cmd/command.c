@@ -202,22 +202,25 @@ bool context_open_other(struct context *cx, const char *target,
 	return true;
 }
 
+/* A process may end at any time: that it is there is seen when it is read. */
+static bool target_is_there(const char *target, struct err *e)
+{
+	bool is_process = target[strspn(target, "0123456789")] == 0;
+
+	return is_process || strcmp(target, "-") == 0 || access(target, R_OK) == 0 ||
+	       fail(e, ERR_FILE, "cannot open '%s': %s", target, strerror(errno));
+}
+
 bool targets_check(const char *const *targets, size_t n, struct err *e)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *t = targets[i];
+	size_t inputs = 0;
 
-		if (t[strspn(t, "0123456789")] == 0)
-			continue;
-		if (strcmp(t, "-") != 0 && access(t, R_OK) != 0)
-			return fail(e, ERR_FILE, "cannot open '%s': %s", t,
-				    strerror(errno));
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(t, "-") == 0 && strcmp(targets[k], "-") == 0)
-				return fail(e, ERR_USAGE,
-					    "standard input can be one target only");
+	for (size_t i = 0; i < n; i++) {
+		inputs += strcmp(targets[i], "-") == 0;
+		if (!target_is_there(targets[i], e))
+			return false;
 	}
-	return true;
+	return inputs < 2 || fail(e, ERR_USAGE, "standard input can be one target only");
 }
 
 void context_release(struct context *cx)
