@@ -427,12 +427,14 @@ void diff_sizes_release(struct diff_sizes *d);
  * What came to a holder: the bytes that are new in what it dominates, and those by which it
  * and what it dominates grew, less those that went from there. Each byte counts for one row:
  * the deepest holder that was there before and gained at least a hundredth of all that was
- * gained; where nearly all of it came in one new object, for that. So rows add up.
+ * gained; where nearly all of it came in one new object, for that. So rows add up. For what
+ * several groups of roots hold together it is the survivor that refers to nearly all of it.
  */
 struct growth_row {
 	uint32_t holder; /* of the later model: a node, or nodes + g: groups row g */
 	uint32_t before; /* the same in the earlier one; NO_NODE: it is new */
 	uint32_t gained; /* where that was booked: the holder itself, or what holds it */
+	bool is_shared;  /* others hold it, too: the holder does not dominate it */
 	uint64_t growth;
 };
 struct growth {

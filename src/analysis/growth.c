@@ -18,8 +18,8 @@
 
 enum {
 	NONE = UINT32_MAX,
-	SHARE = 100,       /* a row has one part in so many of all growth */
-	DEPTH_MOST = 8,    /* of new objects in one another */
+	SHARE = 100,      /* a row has one part in so many of all growth */
+	DEPTH_MOST = 8,   /* of new objects in one another */
 	ROWS_BY_TYPE = 8, /* that types are told of */
 };
 
@@ -154,7 +154,9 @@ static void row_add(struct growth *out, uint32_t holder, uint64_t growth)
 		out->cap = out->cap ? out->cap * 2 : 64;
 		out->rows = xrealloc(out->rows, out->cap, sizeof(*out->rows));
 	}
-	out->rows[out->n++] = (struct growth_row){ holder, NO_NODE, holder, growth };
+	out->rows[out->n++] = (struct growth_row){
+		.holder = holder, .before = NO_NODE, .gained = holder, .growth = growth
+	};
 }
 
 /* What the first level gained: what it lost does not make the rest any less. */
@@ -235,6 +237,49 @@ static uint32_t go_down(const struct growing *x, const struct growth_row *row)
 	return way[n - 1];
 }
 
+/* Is it new, and held by several groups of roots? */
+static bool is_shared(const struct growing *x, uint32_t node)
+{
+	return node < x->nodes_b && x->before[node] == NO_NODE &&
+	       x->b->dominators.parent[node] == x->nodes_b + ROOTS_ALL &&
+	       (int64_t)x->gain[node] > 0;
+}
+
+/* Of what is shared, the bytes that a survivor refers to. */
+static uint64_t refers_to(const struct growing *x, uint32_t from)
+{
+	const struct model *m = x->b;
+	uint32_t last = NO_NODE;
+	uint64_t bytes = 0;
+
+	for (uint64_t e = m->edge_first.at[from]; e < m->edge_first.at[from + 1]; e++) {
+		uint32_t to = m->edge_to.node[e];
+
+		if (to != last && is_shared(x, to) &&
+		    !label_is_weak(m, m->edge_to.label[e]))
+			bytes += x->gain[to];
+		last = to;
+	}
+	return bytes;
+}
+
+/* What the top got is what several groups hold. One look at each reference tells whether
+ * some survivor has nearly all of it in hand. */
+static void name_shared(const struct growing *x, struct growth_row *row)
+{
+	uint64_t most = row->growth - row->growth / 5;
+
+	for (uint32_t node = 0; node < x->nodes_b && x->b->edge_first.n > 0; node++) {
+		uint64_t bytes = x->before[node] == NO_NODE ? 0 : refers_to(x, node);
+
+		if (bytes < most)
+			continue;
+		row->holder = node;
+		row->is_shared = true;
+		most = bytes + 1;
+	}
+}
+
 static int row_compare(const void *a, const void *b)
 {
 	const struct growth_row *x = a, *y = b;
@@ -311,7 +356,10 @@ static void rows_build(struct growing *x, struct growth *out)
 	all = all_growth(x);
 	carry_up(x, max_u64(all / SHARE, 1), out);
 	for (size_t i = 0; i < out->n; i++) {
-		out->rows[i].holder = go_down(x, &out->rows[i]);
+		if (out->rows[i].holder == x->nodes_b + ROOTS_ALL)
+			name_shared(x, &out->rows[i]);
+		if (!out->rows[i].is_shared)
+			out->rows[i].holder = go_down(x, &out->rows[i]);
 		out->rows[i].before = x->before[out->rows[i].holder];
 	}
 	if (out->n > 0)

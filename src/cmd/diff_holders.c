@@ -165,8 +165,11 @@ void holders_build(const struct diff_models *d, struct holders *out)
 	for (size_t i = 0; i < out->growth.n; i++)
 		ways[i] = way_to(m, out->growth.rows[i].holder);
 	roots_find(m, ways, out->growth.n);
-	for (size_t i = 0; i < out->growth.n; i++)
+	for (size_t i = 0; i < out->growth.n; i++) {
 		name_build(m, &ways[i], out->growth.rows[i].holder, &out->names[i]);
+		buf_str(&out->names[i],
+			out->growth.rows[i].is_shared ? ", with others" : "");
+	}
 	free(ways);
 }
 

@@ -462,6 +462,32 @@ static void who_grew_is_named(void **state)
 	}
 }
 
+/* A list of a module and a thread hold the same new texts: no one holds them alone. */
+static void what_is_shared_is_told_of_who_refers_to_it(void **state)
+{
+	static const struct thing before[] = { { 0x10, 50, HELD_BY_ROOT, "list" },
+					       { 0x20, 50, HELD_BY_ROOT, "list" } };
+	static const struct thing after[] = { { 0x10, 50, HELD_BY_ROOT, "list" },
+					      { 0x20, 50, HELD_BY_ROOT, "list" },
+					      { 0x30, 500, 1, NULL },
+					      { 0x40, 500, 1, NULL } };
+	struct model *a = heap_of(before, countof(before));
+	struct model *b = heap_of(after, countof(after));
+	struct growth g;
+
+	(void)state;
+	b->dominators.parent[2] = b->dominators.parent[3] = node_count(b) + ROOTS_ALL;
+	growth_build(a, b, &g);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.rows[0].holder, 1);
+	assert_int_equal(g.rows[0].growth, 1000);
+	assert_int_equal(g.rows[0].gained, node_count(b) + ROOTS_ALL);
+	assert_true(g.rows[0].is_shared);
+	growth_release(&g);
+	model_free(a);
+	model_free(b);
+}
+
 /* What no target has, but a file may say: who holds whom goes round. */
 static void rings_of_dominators_end(void **state)
 {
@@ -491,6 +517,7 @@ int main(void)
 		cmocka_unit_test(a_node_is_itself),
 		cmocka_unit_test(other_processes_are_told),
 		cmocka_unit_test(who_grew_is_named),
+		cmocka_unit_test(what_is_shared_is_told_of_who_refers_to_it),
 		cmocka_unit_test(rings_of_dominators_end),
 	};
 
