@@ -147,8 +147,8 @@ static bool folder_is_there(const char *option, const char *path, struct err *e)
 	       fail(e, ERR_USAGE, "%s: there is no folder '%s'", option, path);
 }
 
-/* `of`: what progress calls it, where it is not the only one. */
-static bool collect_into(struct context *cx, const char *target, const char *of,
+/* Into the context's model, or another's. */
+static bool collect_into(struct context *cx, const char *target,
 			 const struct collect_options *needs, struct model **out,
 			 struct err *e)
 {
@@ -168,7 +168,7 @@ static bool collect_into(struct context *cx, const char *target, const char *of,
 	o.sysroot = cx->shared.sysroot;
 	o.debug_dir = cx->shared.debug_dir;
 	progress = progress_begin("reading");
-	progress.of = of;
+	progress.of = out == &cx->model ? NULL : target;
 	o.progress = &progress;
 	ok = collect_target(target, &o, out, e);
 	progress_end(&progress);
@@ -178,7 +178,7 @@ static bool collect_into(struct context *cx, const char *target, const char *of,
 bool context_collect(struct context *cx, const char *target,
 		     const struct collect_options *needs, struct err *e)
 {
-	return cx->model || collect_into(cx, target, NULL, needs, &cx->model, e);
+	return cx->model || collect_into(cx, target, needs, &cx->model, e);
 }
 
 bool context_open(struct context *cx, const char *target,
@@ -195,7 +195,7 @@ bool context_open_other(struct context *cx, const char *target,
 			const struct collect_options *needs, struct model **out,
 			struct err *e)
 {
-	if (!collect_into(cx, target, target, needs, out, e))
+	if (!collect_into(cx, target, needs, out, e))
 		return false;
 	if (needs->edges)
 		dominators_build(*out);

@@ -2,7 +2,6 @@
 #include "cmd/compare_int.h"
 
 #include "out/out.h"
-#include <ctype.h>
 #include <stdlib.h>
 
 /* What was found wrong with another target matters as much; its place says which it was. */
@@ -29,19 +28,19 @@ void findings_take(struct model *m, const struct model *from, const char *which)
 
 void identity_say(struct model *m, uint64_t reused)
 {
-	struct buf text = { 0 };
+	static const char alike[] = "hat was freed and made again alike at its old "
+				    "address counts as survived";
+	struct buf count = { 0 };
 
-	if (reused > 0) {
-		count_show(&text, reused);
-		buf_str(&text, reused == 1 ? " address holds" : " addresses hold");
-		buf_str(&text,
-			" something else now: the old counts as gone, the new as new. ");
-	}
-	buf_str(&text, "What was freed and made again alike at its old address counts as "
-		       "survived");
-	text.s[0] = (char)tolower(text.s[0]);
-	model_find_out(m, SEVERITY_NOTE, "", "%s", text.s);
-	buf_release(&text);
+	count_show(&count, reused);
+	if (reused > 0)
+		model_find_out(m, SEVERITY_NOTE, "",
+			       "%s address%s something else now: the old counts as gone, "
+			       "the new as new. W%s",
+			       count.s, reused == 1 ? " holds" : "es hold", alike);
+	else
+		model_find_out(m, SEVERITY_NOTE, "", "w%s", alike);
+	buf_release(&count);
 }
 
 void references_forget(struct model *m)
