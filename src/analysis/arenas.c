@@ -52,8 +52,7 @@ uint64_t resident_in(const struct model *m, taddr start, taddr end)
 		taddr from = max_u64(p->start[i], start);
 		taddr to = min_u64(p->start[i] + p->count[i] * PAGE_SIZE_4K, end);
 
-		if (to > from &&
-		    (p->state[i] == PAGE_RESIDENT || p->state[i] == PAGE_FILE))
+		if (to > from && page_is_resident(p->state[i]))
 			bytes += to - from;
 	}
 	return bytes;

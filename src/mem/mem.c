@@ -140,5 +140,6 @@ void mem_close(struct mem *m)
 	free(m->threads);
 	free(m->pages);
 	free(m->guards);
+	free(m->huge);
 	m->ops->close(m);
 }

@@ -38,7 +38,7 @@ struct mem_region {
 	uint8_t flags;
 	const char *name; /* as in maps, "" for none; owned by the mem */
 	/* Filled by mem_account. Bytes. */
-	uint64_t rss, swap;
+	uint64_t rss, swap, huge; /* huge: what of rss lies in transparent huge pages */
 };
 
 /* Pages in one state; runs are sorted and do not overlap. Pages in no run have no memory
@@ -89,10 +89,15 @@ struct mem {
 	/* Pages that the target made unreadable (MADV_GUARD_INSTALL); in no run of pages. */
 	struct page_run *guards;
 	size_t nguards;
+	/* Private pages that lie in transparent huge ones, as far as the kernel tells; in runs
+	 * of pages, too. */
+	struct page_run *huge;
+	size_t nhuge;
+	bool wants_slack; /* the caller's: mem_account finds PAGE_SLACK in `huge` */
 	enum snapshot_mode mode; /* the one taken */
 	pid_t reader; /* whose memory is read, the target's or its copy's; 0: nobody's */
 	uint64_t pause_ns;  /* how long the target stood; final after mem_release */
-	uint64_t rss, swap; /* bytes, from smaps_rollup, after mem_account */
+	uint64_t rss, swap; /* bytes, of all mappings there are at mem_account */
 	bool quiet;         /* the last is_quiet said so, or was not asked */
 	unsigned attempts;
 	/* A core: pages then only tell which memory is not all zeroes, and the regions' rss

@@ -9,7 +9,8 @@
  *				memory (the caller's part), and the zero page counts as resident
  *
  * A guard page is a marker in the page table. pagemap shows it as swapped with bit 58, the
- * ioctl has a category for it, newer than the ioctl itself.
+ * ioctl has a category for it, newer than the ioctl itself. Only the ioctl tells which pages
+ * lie in a huge one.
  */
 #include "mem/pages_int.h"
 
@@ -27,6 +28,7 @@ enum {
 	CATEGORY_PRESENT = 1 << 3,
 	CATEGORY_SWAPPED = 1 << 4,
 	CATEGORY_ZERO = 1 << 5,
+	CATEGORY_HUGE = 1 << 6,
 	CATEGORY_GUARD = 1 << 8,
 };
 
@@ -43,27 +45,24 @@ struct scan_arg {
 
 enum { BATCH = 4096 };
 
-struct run_list {
-	struct page_run *runs;
-	size_t n, cap;
-};
-
 struct page_scan {
 	int fd;
 	bool by_pagemap;
 	uint64_t categories; /* that this kernel knows */
-	struct run_list pages, guards;
+	struct run_list pages, guards, huge;
 	union {
 		struct scan_range ranges[BATCH];
 		uint64_t entries[BATCH];
 	};
 };
 
-static void run_add(struct run_list *l, taddr start, taddr end, enum page_state state)
+void run_list_add(struct run_list *l, taddr start, taddr end, enum page_state state)
 {
 	struct page_run *last = l->n ? &l->runs[l->n - 1] : NULL;
 	uint64_t count = (end - start) / PAGE_SIZE_4K;
 
+	if (count == 0)
+		return;
 	if (last && last->state == state && run_end(last) == start) {
 		last->count += count;
 		return;
@@ -79,15 +78,18 @@ static void run_add(struct run_list *l, taddr start, taddr end, enum page_state 
 static void add_by_categories(struct page_scan *s, const struct scan_range *r)
 {
 	if (r->categories & CATEGORY_GUARD)
-		run_add(&s->guards, r->start, r->end, PAGE_RESIDENT);
+		run_list_add(&s->guards, r->start, r->end, PAGE_RESIDENT);
 	else if (r->categories & CATEGORY_SWAPPED)
-		run_add(&s->pages, r->start, r->end, PAGE_SWAPPED);
+		run_list_add(&s->pages, r->start, r->end, PAGE_SWAPPED);
 	else if (r->categories & CATEGORY_ZERO)
-		run_add(&s->pages, r->start, r->end, PAGE_ZERO);
+		run_list_add(&s->pages, r->start, r->end, PAGE_ZERO);
 	else if (r->categories & CATEGORY_FILE)
-		run_add(&s->pages, r->start, r->end, PAGE_FILE);
+		run_list_add(&s->pages, r->start, r->end, PAGE_FILE);
 	else
-		run_add(&s->pages, r->start, r->end, PAGE_RESIDENT);
+		run_list_add(&s->pages, r->start, r->end, PAGE_RESIDENT);
+	if ((r->categories & CATEGORY_HUGE) &&
+	    !(r->categories & (CATEGORY_FILE | CATEGORY_ZERO | CATEGORY_SWAPPED)))
+		run_list_add(&s->huge, r->start, r->end, PAGE_RESIDENT);
 }
 
 static long scan(struct page_scan *s, taddr start, taddr end, taddr *walk_end)
@@ -134,12 +136,12 @@ static void add_by_entry(struct page_scan *s, uint64_t entry, taddr at)
 	bool present = entry >> 63 & 1, swapped = entry >> 62 & 1;
 
 	if (entry >> 58 & 1)
-		run_add(&s->guards, at, at + PAGE_SIZE_4K, PAGE_RESIDENT);
+		run_list_add(&s->guards, at, at + PAGE_SIZE_4K, PAGE_RESIDENT);
 	else if (swapped)
-		run_add(&s->pages, at, at + PAGE_SIZE_4K, PAGE_SWAPPED);
+		run_list_add(&s->pages, at, at + PAGE_SIZE_4K, PAGE_SWAPPED);
 	else if (present)
-		run_add(&s->pages, at, at + PAGE_SIZE_4K,
-			entry >> 61 & 1 ? PAGE_FILE : PAGE_RESIDENT);
+		run_list_add(&s->pages, at, at + PAGE_SIZE_4K,
+			     entry >> 61 & 1 ? PAGE_FILE : PAGE_RESIDENT);
 }
 
 static void range_by_pagemap(struct page_scan *s, taddr start, taddr end)
@@ -168,7 +170,7 @@ struct page_scan *page_scan_open(pid_t pid, bool by_pagemap)
 	s->fd = fd;
 	s->by_pagemap = by_pagemap;
 	s->categories = CATEGORY_FILE | CATEGORY_PRESENT | CATEGORY_SWAPPED |
-			CATEGORY_ZERO | CATEGORY_GUARD;
+			CATEGORY_ZERO | CATEGORY_HUGE | CATEGORY_GUARD;
 	/* An empty range tells which categories the kernel knows. */
 	if (!by_pagemap && scan(s, 0, 0, &ignored) < 0) {
 		s->categories &= ~(uint64_t)CATEGORY_GUARD;
@@ -221,6 +223,7 @@ void page_scan_close(struct page_scan *s, struct mem *m)
 {
 	hand_over(&s->pages, &m->pages, &m->npages);
 	hand_over(&s->guards, &m->guards, &m->nguards);
+	hand_over(&s->huge, &m->huge, &m->nhuge);
 	close(s->fd);
 	free(s);
 }

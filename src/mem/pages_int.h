@@ -5,6 +5,14 @@
 
 #include "mem/mem_int.h"
 
+/* Runs in order of address; one that goes on from the last in the same state is joined to
+ * it. */
+struct run_list {
+	struct page_run *runs;
+	size_t n, cap;
+};
+void run_list_add(struct run_list *l, taddr start, taddr end, enum page_state state);
+
 struct page_scan;
 
 /* Of the address space of `pid`, which need not be the target (its child has the same

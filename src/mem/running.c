@@ -5,6 +5,7 @@
 #include "mem/access_int.h"
 #include "mem/pages_int.h"
 #include "mem/proc_int.h"
+#include "mem/slack_int.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -67,14 +68,14 @@ bool live_account(struct mem *m, pid_t pid, struct err *e)
 		return fail(e, ERR_PROCESS,
 			    "process %d exited before its memory was counted", (int)pid);
 	smaps_apply(&smaps, m, 0);
-	smaps_release(&smaps);
-	if (smaps_rollup(pid, m))
-		return true;
-	m->rss = m->swap = 0; /* before Linux 4.14: the sum is as good as it gets */
-	for (size_t i = 0; i < m->nregions; i++) {
-		m->rss += m->regions[i].rss;
-		m->swap += m->regions[i].swap;
+	m->rss = m->swap = 0; /* with what it has mapped since, in no region of ours */
+	for (size_t i = 0; i < smaps.n; i++) {
+		m->rss += smaps.entries[i].rss;
+		m->swap += smaps.entries[i].swap;
 	}
+	smaps_release(&smaps);
+	if (m->wants_slack)
+		slack_find(m, pid);
 	return true;
 }
 

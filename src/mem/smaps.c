@@ -45,6 +45,8 @@ static void parse_line(const char *line, struct smaps_entry *entry)
 		entry->rss = strtoull(line + 4, NULL, 10) * 1024;
 	else if (strncmp(line, "Swap:", 5) == 0)
 		entry->swap = strtoull(line + 5, NULL, 10) * 1024;
+	else if (strncmp(line, "AnonHugePages:", 14) == 0)
+		entry->huge = strtoull(line + 14, NULL, 10) * 1024;
 	else if (strncmp(line, "VmFlags:", 8) == 0)
 		entry->flags = parse_vm_flags(line + 8 + strspn(line + 8, " "));
 }
@@ -105,6 +107,7 @@ static bool share_entry(struct smaps_entry *left, struct mem_region *r)
 	r->flags |= left->flags;
 	r->rss += take(&left->rss, end - start);
 	r->swap += take(&left->swap, end - start);
+	r->huge += take(&left->huge, end - start);
 	return true;
 }
 
@@ -124,7 +127,7 @@ void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown)
 		struct mem_region *r = &m->regions[i];
 		bool seen = false;
 
-		r->rss = r->swap = 0;
+		r->rss = r->swap = r->huge = 0;
 		while (e < s->n && left.start < r->end) {
 			seen |= share_entry(&left, r);
 			if (left.end > r->end)
@@ -135,19 +138,4 @@ void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown)
 		if (!seen)
 			r->rss = unknown;
 	}
-}
-
-bool smaps_rollup(pid_t pid, struct mem *m)
-{
-	struct buf text = { 0 };
-	const char *rss = NULL, *swap;
-
-	if (proc_read(pid, "smaps_rollup", &text)) {
-		rss = proc_field(text.s, "Rss");
-		swap = proc_field(text.s, "Swap");
-		m->rss = rss ? strtoull(rss, NULL, 10) * 1024 : 0;
-		m->swap = swap ? strtoull(swap, NULL, 10) * 1024 : 0;
-	}
-	buf_release(&text);
-	return rss != NULL;
 }

@@ -9,7 +9,7 @@
 struct smaps_entry {
 	taddr start, end;
 	uint8_t flags; /* enum region_flag */
-	uint64_t rss, swap;
+	uint64_t rss, swap, huge;
 };
 
 struct smaps {
@@ -21,11 +21,8 @@ struct smaps {
 must_check bool smaps_read(pid_t pid, struct smaps *out);
 void smaps_release(struct smaps *s);
 
-/* Sets flags, rss and swap of the regions from the entries that overlap them. A region that
- * no entry overlaps keeps its flags and gets `unknown` as its rss. */
+/* Sets flags, rss, swap and huge of the regions from the entries that overlap them. A region
+ * that no entry overlaps keeps its flags and gets `unknown` as its rss. */
 void smaps_apply(const struct smaps *s, struct mem *m, uint64_t unknown);
-
-/* Rss and Swap of /proc/PID/smaps_rollup into m. False: it cannot be read. */
-must_check bool smaps_rollup(pid_t pid, struct mem *m);
 
 #endif

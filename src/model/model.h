@@ -33,7 +33,9 @@ enum region_kind {
 	REGION_STACK,   /* a thread's stack */
 	REGION_FILE,    /* maps a file */
 	REGION_SHARED,  /* anonymous shared, shm, memfd */
-	REGION_SPECIAL, /* vdso, vvar, vsyscall, device memory */
+	REGION_SPECIAL, /* vdso, vvar, vsyscall */
+	REGION_HUGE,    /* hugetlb: huge pages set aside; they do not count in RSS */
+	REGION_DEVICE,  /* memory of a device; it does not count in RSS */
 };
 
 enum page_state {
@@ -41,6 +43,22 @@ enum page_state {
 	PAGE_FILE, /* in RAM and belonging to a file or to shared memory: counts in RSS */
 	PAGE_ZERO, /* the shared page of zeroes: in RAM, does not count in RSS */
 	PAGE_SWAPPED,
+	/* PAGE_RESIDENT and all zeroes, in RAM because the huge page around it is: what the
+	 * kernel takes for unused, too (Linux mm/huge_memory.c, thp_underused). */
+	PAGE_SLACK,
+};
+
+static inline bool page_is_resident(enum page_state state)
+{
+	return state == PAGE_RESIDENT || state == PAGE_FILE || state == PAGE_SLACK;
+}
+
+/* What is known of memory that is no block's. */
+enum area_kind {
+	AREA_TLS,         /* a thread's variables and its control block */
+	AREA_STACK,       /* a stack that no thread we know runs on */
+	AREA_LOADER,      /* the dynamic linker's records */
+	AREA_INTERPRETER, /* an interpreter's records */
 };
 
 /*
@@ -120,7 +138,7 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(uint64_t, time)		/* of the snapshot, seconds since 1970 */ \
 	X(uint64_t, pause_ns)		/* how long the target stood */ \
 	X(uint8_t, attempts)		/* how often it was stopped until it was quiet; 0 unknown */ \
-	X(uint64_t, rss)		/* bytes, smaps_rollup's, after the target's release; 0 unknown */ \
+	X(uint64_t, rss)		/* bytes, of all mappings after the target's release; 0 unknown */ \
 	X(uint8_t, no_residency)	/* 1: rss, regions' resident and swapped, and pages are not known */ \
 	X(uint32_t, signal)		/* of a core: what ended the process; 0 none, or not told */ \
 	X(uint8_t, has_waste)		/* 1: duplicates and slack were looked for */ \
@@ -138,6 +156,11 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 /* Runs of pages in one state, by address; pages in no run were never touched or given back. */
 #define PAGE_COLUMNS(X, T) \
 	X(uint64_t, start) X(uint64_t, count) X(uint8_t, state) /* enum page_state */
+
+/* Memory beyond blocks whose use is known, by address; none overlap. */
+#define AREA_COLUMNS(X, T) \
+	X(uint64_t, start) X(uint64_t, end) X(uint8_t, kind) /* enum area_kind */ \
+	T(name)
 
 #define MODULE_COLUMNS(X, T) \
 	X(uint64_t, start) X(uint64_t, end) \
@@ -309,6 +332,7 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(ROOT_COLUMNS, roots) \
 	X(DOMINATOR_COLUMNS, dominators) \
 	X(MEMORY_COLUMNS, memory) \
+	X(AREA_COLUMNS, areas) \
 	X(FINDING_COLUMNS, findings) \
 	X(EVIDENCE_COLUMNS, evidence)
 

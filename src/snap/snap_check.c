@@ -18,10 +18,11 @@ struct column_rule {
 static const struct column_rule column_rules[] = {
 	{ TABLE_processes, "kind", .below = TARGET_SNAPSHOT + 1 },
 	{ TABLE_processes, "mode", .below = MODE_NOSTOP + 1 },
-	{ TABLE_regions, "kind", .below = REGION_SPECIAL + 1 },
+	{ TABLE_regions, "kind", .below = REGION_DEVICE + 1 },
 	{ TABLE_regions, "module", .into = TABLE_modules, .more = 1 },
-	{ TABLE_pages, "state", .below = PAGE_SWAPPED + 1 },
+	{ TABLE_pages, "state", .below = PAGE_SLACK + 1 },
 	{ TABLE_frames, "thread", .into = TABLE_threads, .more = 1 },
+	{ TABLE_areas, "kind", .below = AREA_INTERPRETER + 1 },
 	{ TABLE_heaps, "arena", .into = TABLE_arenas },
 	{ TABLE_bins, "kind", .below = BIN_LARGE + 1 },
 	{ TABLE_bins, "arena", .into = TABLE_arenas, .also = BIN_OF_THREAD },
@@ -52,12 +53,12 @@ static const struct order_rule {
 	{ TABLE_modules, "start", false }, { TABLE_blocks, "addr", true },
 	{ TABLE_edge_first, "at", false }, { TABLE_pools, "start", true },
 	{ TABLE_slabs, "start", true },    { TABLE_objects, "addr", true },
-	{ TABLE_parts, "addr", true },
+	{ TABLE_parts, "addr", true },     { TABLE_areas, "start", true },
 };
 
 /* "start" and "end". */
 static const enum model_table_id spans[] = { TABLE_regions, TABLE_modules, TABLE_heaps,
-					     TABLE_pools };
+					     TABLE_pools, TABLE_areas };
 
 static bool row_is_wrong(const struct model_table_def *t, size_t c, size_t row,
 			 struct err *e)

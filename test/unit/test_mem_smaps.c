@@ -24,8 +24,8 @@ static void apply(const struct smaps_entry *entries, size_t n, struct mem_region
 static void an_entry_over_two_regions_counts_once(void **state)
 {
 	/* An arena of 1 MiB with a reserve of 63 that has grown to 9 MiB. */
-	const struct smaps_entry grown[] = { { 64 * M, 73 * M, 0, 8 * M, 2 * M },
-					     { 73 * M, 128 * M, 0, 0, 0 } };
+	const struct smaps_entry grown[] = { { 64 * M, 73 * M, 0, 8 * M, 2 * M, 0 },
+					     { 73 * M, 128 * M, 0, 0, 0, 0 } };
 	struct mem_region regions[] = { { .start = 64 * M, .end = 65 * M },
 					{ .start = 65 * M, .end = 128 * M } };
 
@@ -39,8 +39,8 @@ static void an_entry_over_two_regions_counts_once(void **state)
 
 static void two_entries_in_one_region_add_up(void **state)
 {
-	const struct smaps_entry cut[] = { { 1 * M, 2 * M, REGION_DONTFORK, 4096, 0 },
-					   { 2 * M, 4 * M, 0, 8192, 4096 } };
+	const struct smaps_entry cut[] = { { 1 * M, 2 * M, REGION_DONTFORK, 4096, 0, 0 },
+					   { 2 * M, 4 * M, 0, 8192, 4096, 0 } };
 	struct mem_region regions[] = { { .start = 1 * M, .end = 4 * M } };
 
 	(void)state;
@@ -52,8 +52,8 @@ static void two_entries_in_one_region_add_up(void **state)
 
 static void a_region_that_went_is_unknown(void **state)
 {
-	const struct smaps_entry entries[] = { { 1 * M, 2 * M, 0, 4096, 0 },
-					       { 5 * M, 6 * M, 0, 8192, 0 } };
+	const struct smaps_entry entries[] = { { 1 * M, 2 * M, 0, 4096, 0, 0 },
+					       { 5 * M, 6 * M, 0, 8192, 0, 0 } };
 	struct mem_region regions[] = { { .start = 1 * M, .end = 2 * M },
 					{ .start = 3 * M, .end = 4 * M },
 					{ .start = 5 * M, .end = 6 * M },
