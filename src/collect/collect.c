@@ -39,6 +39,7 @@ struct collection {
 	struct object_walk
 		*objects; /* NULL: there is no interpreter, or none we can read */
 	struct root_scan *roots;
+	struct area_list areas;
 	struct need need;
 };
 
@@ -173,6 +174,7 @@ static bool scan_target(struct collection *c, struct scan *s, struct err *e)
 		objects_read(c->objects, &c->need);
 	if (s->edges)
 		c->roots = root_scan_read(s, &c->modules, c->objects);
+	areas_read(s, &c->modules, &c->areas);
 	return true;
 }
 
@@ -215,6 +217,7 @@ static bool build_model(struct collection *c, struct scan *s, struct err *e)
 	if (s->edges)
 		edges_build(s, c->objects, c->roots, &c->modules, c->model);
 	build_layout(c->mem, &c->modules, c->model);
+	areas_build(&c->areas, c->model);
 	return true;
 }
 
@@ -295,6 +298,7 @@ static bool collect_view(struct collection *c, struct err *e)
 	if (ok && c->options->memory)
 		ok = memory_keep(&s, &c->modules, c->options->memory, c->model, e);
 	mem_release(c->mem);
+	c->mem->wants_slack = c->options->huge_slack;
 	/* That the target was lost explains best why its heap could not be read. */
 	if (!wants_bytes_only(c) && !mem_account(c->mem, &lost)) {
 		*e = lost;
@@ -326,6 +330,7 @@ static bool collect_evidence(struct collection *c, struct err *e)
 static void collection_release(struct collection *c)
 {
 	root_scan_free(c->roots);
+	areas_release(&c->areas);
 	object_walk_free(c->objects);
 	python_free(c->python);
 	cxx_vtables_free(c->vtables);

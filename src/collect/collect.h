@@ -35,6 +35,7 @@ struct collect_options {
 	bool edges;              /* fill m->edge_first and m->edge_to, groups and roots */
 	bool values;             /* fill m->objects.value */
 	bool waste;              /* fill m->duplicates and m->slack */
+	bool huge_slack;         /* tell PAGE_SLACK in m->pages */
 	struct byte_range bytes; /* .len > 0: m->bytes has at least these */
 	bool bytes_only;         /* and nothing else is wanted: the heap is not walked */
 	const struct memory_sink *memory; /* NULL: none is kept */

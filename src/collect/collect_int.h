@@ -178,6 +178,27 @@ size_t module_data(const struct mem *m, const struct module *mod,
 void build_layout(const struct mem *mem, const struct module_set *modules,
 		  struct model *m);
 
+/* ---- memory beyond blocks (areas.c) ---- */
+
+struct area {
+	taddr start, end;
+	enum area_kind kind;
+	const char *name; /* static */
+};
+
+struct area_list {
+	struct area *areas;
+	size_t n, cap;
+};
+
+/* Thread-local variables, records of the dynamic linker and of interpreters, stacks that
+ * are no thread's; memory is readable. */
+void areas_read(const struct scan *s, const struct module_set *modules,
+		struct area_list *out);
+/* m->areas. */
+void areas_build(struct area_list *l, struct model *m);
+void areas_release(struct area_list *l);
+
 /* ---- objects of interpreters (objects.c and its kin) ---- */
 
 /*

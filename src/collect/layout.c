@@ -13,11 +13,11 @@
 #include "base/search.h"
 #include <stdlib.h>
 
-static bool is_special(const struct mem_region *r)
+static bool is_device(const struct mem_region *r)
 {
 	struct str name = str_of(r->name);
 
-	return str_starts(name, "[v") || (r->flags & REGION_IO) ||
+	return (r->flags & REGION_IO) ||
 	       (str_starts(name, "/dev/") && !str_starts(name, "/dev/shm/") &&
 		!str_starts(name, "/dev/zero"));
 }
@@ -34,8 +34,12 @@ static bool is_shared_memory(const struct mem_region *r)
 /* Files first: a heap or a stack is never one of these. */
 static enum region_kind kind_by_name(const struct mem_region *r)
 {
-	if (is_special(r))
+	if (str_starts(str_of(r->name), "[v"))
 		return REGION_SPECIAL;
+	if ((r->flags & REGION_HUGETLB) || str_starts(str_of(r->name), "/dev/hugepages/"))
+		return REGION_HUGE;
+	if (is_device(r))
+		return REGION_DEVICE;
 	if (is_shared_memory(r))
 		return REGION_SHARED;
 	if (r->name[0] == '/')

@@ -26,6 +26,7 @@ enum {
 	DISTANCE_MAX = 1 << 24,
 	DTV_MAX = 65536,
 	DTV_ENTRY = 16,
+	CONTROL_HEAD = 704,
 };
 
 struct link_map_layout {
@@ -48,6 +49,24 @@ static uint32_t told_offset(const struct mem *mem, const struct module_set *modu
 			return told[2];
 	}
 	return 0;
+}
+
+/* The size of struct pthread, told the same way; else of its head alone (tcbhead_t). */
+static uint64_t told_control(const struct mem *mem, const struct module_set *modules)
+{
+	for (size_t i = 0; i < modules->n; i++) {
+		const struct module *mod = &modules->modules[i];
+		uint64_t vaddr, size;
+		uint32_t told;
+
+		if (mod->image &&
+		    image_find_symbol(mod->image, "_thread_db_sizeof_pthread", &vaddr,
+				      &size) &&
+		    mem_load(mem, mod->bias + vaddr, &told) && told >= CONTROL_HEAD &&
+		    told <= PAGE_SIZE_4K)
+			return told;
+	}
+	return CONTROL_HEAD;
 }
 
 static taddr first_link_map(const struct mem *mem, const struct module_set *modules)
@@ -102,6 +121,7 @@ static void read_link_maps(struct tls_layout *t, const struct mem *mem,
 	};
 	taddr map = first_link_map(mem, modules);
 
+	t->first_link_map = map;
 	if (l.distance == 0 || l.number == 0)
 		return;
 	for (unsigned budget = LINK_MAPS_MAX; map != 0 && budget > 0; budget--) {
@@ -145,6 +165,7 @@ void tls_layout_read(struct tls_layout *t, const struct mem *mem,
 	t->modules = xcalloc(modules->n + 1, sizeof(*t->modules));
 	read_link_maps(t, mem, modules);
 	guess_program(t, modules);
+	t->control = told_control(mem, modules);
 	t->reach = total_size(modules);
 	for (size_t i = 0; i < t->n; i++)
 		t->reach = max_u64(t->reach, t->modules[i].distance);

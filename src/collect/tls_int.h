@@ -12,7 +12,9 @@ struct tls_layout {
 		uint64_t number; /* in each thread's vector; 0 not known */
 	} * modules;             /* as in the module_set */
 	size_t n;
-	uint64_t reach; /* no copy begins further below the pointer */
+	uint64_t reach;   /* no copy begins further below the pointer */
+	uint64_t control; /* bytes from the pointer up that are libc's: struct pthread */
+	taddr first_link_map; /* 0: not known */
 };
 
 /* What link_maps say; memory is readable. */
