@@ -164,8 +164,10 @@ void arena_rows_release(struct arena_rows *r);
 
 /*
  * Every mapped byte is in exactly one row, and so is every resident and swapped one: the
- * rows add up to the regions. A page that blocks in use and free ones share is split by
- * bytes. count: blocks of malloc's and obmalloc's rows, else mappings.
+ * rows add up to the regions, and what is resident to RSS. A page that blocks in use and
+ * free ones share is split by bytes; one of PAGE_SLACK is mapped in its owner's row, and
+ * resident in a row of its own. count: blocks of malloc's and obmalloc's rows, stacks and
+ * the like of theirs, else mappings.
  */
 struct summary_row {
 	const char *category;

@@ -9,6 +9,22 @@
 
 #include "analysis/analysis.h"
 
+/* ---- what of a block was not asked for (rounding.c) ---- */
+
+struct rounding {
+	const struct model *m;
+	uint32_t *parts;     /* bytes of each object's parts */
+	size_t object, part; /* cursors */
+};
+
+void rounding_init(struct rounding *r, const struct model *m);
+void rounding_release(struct rounding *r);
+/* The blocks asked about from now on lie at `at` or above, one above the other. */
+void rounding_go_to(struct rounding *r, taddr at);
+/* The bytes at the end of this block that are beyond what was asked for; 0 where that is not
+ * known. is_mapped: it is a mapping of its own. */
+uint64_t rounding_at_end(struct rounding *r, taddr start, uint64_t size, bool is_mapped);
+
 /* What an edge means to the graph, by its label. */
 enum edge_class { EDGE_WEAK, EDGE_POSSIBLE, EDGE_CERTAIN };
 

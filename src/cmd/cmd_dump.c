@@ -133,6 +133,7 @@ static bool dump_collect(struct context *cx, const struct dump_args *a,
 					       .values = !a->no_values,
 					       .edges = true,
 					       .waste = true,
+					       .huge_slack = true,
 					       .memory = a->no_values ? NULL : &memory };
 
 	if (!context_collect(cx, a->target, &needs, e))

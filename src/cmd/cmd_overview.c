@@ -144,7 +144,9 @@ static void memory_build(struct overview *o)
 
 		taken[i] = true;
 		others -= bytes_of(&s, i);
-		buf_printf(&r->name, "%s, ", s.rows[i].category);
+		buf_str(&r->name, s.rows[i].category);
+		if (s.rows[i].detail.n > 0)
+			buf_str(&r->name, ", ");
 		detail_show(s.rows[i].detail, &r->name);
 		row_bytes(r, bytes_of(&s, i));
 		if (s.rows[i].has_count)
@@ -580,7 +582,7 @@ static bool overview_run(struct context *cx, const void *args, struct sink *out,
 			 struct err *e)
 {
 	const struct overview_args *a = args;
-	const struct collect_options needs = { .edges = true };
+	const struct collect_options needs = { .edges = true, .huge_slack = true };
 	struct report_fact rss = { .name = "rss", .type = COLUMN_BYTES };
 	struct overview o = { .target = a->target };
 	bool ok;

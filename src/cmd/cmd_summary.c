@@ -24,10 +24,13 @@ static struct cell get_detail(const void *source, size_t row, struct buf *scratc
 	return cell_text(row_at(source, row)->detail);
 }
 
+/* Slack is no range of its own: its bytes are in the rows of those who have it. */
 static struct cell get_bytes(const void *source, size_t row, struct buf *scratch)
 {
+	uint64_t bytes = row_at(source, row)->bytes;
+
 	(void)scratch;
-	return cell_number(row_at(source, row)->bytes);
+	return bytes ? cell_number(bytes) : cell_absent();
 }
 
 static struct cell get_resident(const void *source, size_t row, struct buf *scratch)
@@ -79,7 +82,7 @@ static bool summary_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
 	const struct summary_args *a = args;
-	const struct collect_options needs = { 0 };
+	const struct collect_options needs = { .huge_slack = true };
 	struct report_fact rss = { .name = "rss", .type = COLUMN_BYTES };
 	struct summary s;
 	bool ok;
@@ -105,15 +108,45 @@ const struct command cmd_summary = {
 	.name = "summary",
 	.group = GROUP_LOOK,
 	.brief = "where every resident byte is; adds up to RSS",
-	.text = "All mapped memory by who has it. malloc's rows tell blocks in use from "
-		"free ones by where they are kept, and what malloc needs for itself; "
-		"used by "
-		"objects is what Python's have. obmalloc's are Python's small blocks; "
+	.text = "All mapped memory by who has it; each resident byte is in one row. "
+		"malloc's "
+		"rows tell blocks in use from free ones by where those are kept, and "
+		"what "
+		"malloc needs for itself: the headers of blocks in use, the records of "
 		"its "
-		"overhead is heads, and room not cut into blocks yet. Of "
-		"files, private is what the process wrote to and has alone, shared is "
+		"arenas. Used by objects is what Python's have; obmalloc's are Python's "
+		"small blocks, its arena overhead heads, and room not cut into blocks "
+		"yet."
+		"\n\n"
+		"Rounding is what blocks are larger than what was asked for. It is known "
+		"of "
+		"objects and their parts; of other blocks malloc keeps no record of it, "
+		"so "
+		"there it is in used."
+		"\n\n"
+		"Of a thread's stack what lies below its stack pointer is unused, though "
+		"it "
+		"may be resident; of no thread are stacks that glibc keeps for threads "
+		"to "
+		"come. tls is thread-local variables and libc's record of the thread."
+		"\n\n"
+		"Of files, private is what the process wrote to and has alone, shared is "
 		"the "
-		"page cache, which others may have too.",
+		"page cache, which others may have too. Huge pages that were set aside "
+		"(hugetlb) and devices' memory do not count in RSS: they have bytes "
+		"alone."
+		"\n\n"
+		"Huge-page slack is pages of zeroes that are in RAM because a "
+		"transparent "
+		"huge page covers them; their bytes are in the rows of those who have "
+		"them, "
+		"and are resident in this one only. What a running process got between "
+		"the "
+		"snapshot and the count of its pages is in since the snapshot. "
+		"Unexplained is private memory that "
+		"neither malloc, nor an interpreter, nor anything else known here has: "
+		"that "
+		"of other allocators, and what the program maps for itself.",
 	.example = "summary 1234",
 	.example_text = "the first thing to look at",
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,

@@ -93,6 +93,28 @@ def test_huge_pages(start, tmp_path):
     assert_heaps_of_8_mib(truth, walked, smaps)
 
 
+def sums(heapsift, target):
+    answer = heapsift("summary", target.pid, "-n", 0, "--json").json()
+    assert sum(row["resident"] for row in answer["rows"]) == answer["rss"]
+    return answer["rows"]
+
+
+def test_summary_has_their_bytes_and_none_resident(start, heapsift, tmp_path):
+    """Set aside or malloc's: RSS does not count them."""
+    with contextlib.ExitStack() as stack:
+        reserve_or_skip(stack, PAGES)
+        target = start("regions")
+        truth = dict(line.split() for line in target.truth)
+        huge = [r for r in sums(heapsift, target) if r["category"] == "hugetlb"]
+        assert sum(r["bytes"] for r in huge) == int(truth["hugetlb"])
+        assert all(r["resident"] == 0 for r in huge)
+        target = start("heap_truth", tmp_path / "truth", "no-realloc",
+                       env={TUNABLES: "glibc.malloc.hugetlb=2"})
+        rows = {(r["category"], r["detail"]): r for r in sums(heapsift, target)}
+        used = rows["mmapped malloc", "used"]
+        assert used["bytes"] > 10 << 20 and used["resident"] < 1 << 20
+
+
 def test_chunks_that_malloc_cannot_unmap(start, tmp_path):
     """realloc rounds an mmapped chunk to small pages, free counts it down, and munmap
     refuses that length: memory that is neither malloc's nor gone. A note, no damage."""

@@ -31,7 +31,7 @@ static void expect_row(const struct summary *s, const char *category, const char
 /* The sums of all rows are those of the regions, whatever was done to the model. */
 static void expect_sums(const struct model *m, const struct summary *s)
 {
-	uint64_t bytes = 0, resident = 0, swapped = 0;
+	uint64_t bytes = 0, resident = 0, swapped = 0, known = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		bytes += s->rows[i].bytes;
@@ -40,11 +40,12 @@ static void expect_sums(const struct model *m, const struct summary *s)
 	}
 	for (size_t r = 0; r < m->regions.n; r++) {
 		bytes -= m->regions.end[r] - m->regions.start[r];
-		resident -= m->regions.resident[r];
+		known += m->regions.resident[r];
 		swapped -= m->regions.swapped[r];
 	}
 	assert_int_equal(bytes, 0);
-	assert_int_equal(resident, 0);
+	assert_int_equal(resident,
+			 m->processes.n ? max_u64(known, m->processes.rss[0]) : known);
 	assert_int_equal(swapped, 0);
 }
 
@@ -60,23 +61,26 @@ static void summary_tells_every_byte_once(void **state)
 	assert_true(s.has_residency);
 	/* 40 orders of 0x60, two of 0x40, one of 0x400; five sessions of 0x810, of which
 	 * the last 0x110 bytes lie in the swapped page */
-	expect_row(&s, "malloc", "used", 40 * 0x60 + 2 * 0x40 + 0x400 + 5 * 0x810,
-		   40 * 0x60 + 2 * 0x40 + 0x400 + 5 * 0x810 - 0x110, 48);
+	expect_row(&s, "malloc", "used",
+		   40 * 0x60 + 2 * 0x40 + 0x400 + 5 * 0x810 - 48 * 8,
+		   40 * 0x60 + 2 * 0x40 + 0x400 + 5 * 0x810 - 48 * 8 - 0x110, 48);
+	expect_row(&s, "malloc", "headers", 48 * 8 + 16, 48 * 8 + 16, 0);
 	assert_int_equal(find_row(&s, "malloc", "used")->swapped, 0x110);
 	expect_row(&s, "malloc", "free in tcache", 0x40, 0x40, 1);
 	expect_row(&s, "malloc", "free in fastbins", 0x40, 0x40, 1);
 	expect_row(&s, "malloc", "free in bins", 0x1000, 0x1000, 1);
 	/* heap_info and malloc_state; the fence, whose page is swapped */
-	expect_row(&s, "malloc", "overhead", 0x8c0 + 0x10, 0x8c0, 0);
+	expect_row(&s, "malloc", "arena records", 0x8c0, 0x8c0, 0);
+	expect_row(&s, "malloc", "fenceposts", 0x10, 0, 1);
 	expect_row(&s, "malloc", "reserved", 60 * page, 0, 1);
-	expect_row(&s, "mmapped malloc", "used", 34 * page, 34 * page, 1);
+	expect_row(&s, "mmapped malloc", "used", 34 * page - 16, 34 * page - 16, 1);
 	expect_row(&s, "thread stacks", "main", 33 * page, 3 * page, 1);
 	expect_row(&s, "thread stacks", "others", 8 * page, 2 * page, 1);
 	expect_row(&s, "file, private", "/opt/shop/bin/orderbook", page, page, 1);
 	expect_row(&s, "file, shared", "/opt/shop/bin/orderbook", 3 * page, 3 * page, 2);
 	expect_row(&s, "file, shared", "/usr/lib/x86_64-linux-gnu/libc.so.6", 400 * page,
 		   10 * page, 1);
-	expect_row(&s, "anonymous", "other", 16 * page, 5 * page, 1);
+	expect_row(&s, "unexplained", "private memory", 16 * page, 5 * page, 1);
 	expect_row(&s, "shared memory", "/dev/shm/orders", 4 * page, 2 * page, 1);
 	expect_row(&s, "special", "[vdso]", 2 * page, 0, 1);
 	summary_release(&s);
@@ -101,7 +105,7 @@ static void a_shared_page_is_split_by_bytes(void **state)
 	summary_build(m, &s);
 	expect_sums(m, &s);
 	expect_row(&s, "malloc", "free in bins", 0x1200, 0x1000 - 0x300, 1);
-	expect_row(&s, "malloc", "used", 0x2000 - 0x1200, 0x300, 2);
+	expect_row(&s, "malloc", "used", 0x2000 - 0x1200 - 16, 0x300 - 8, 2);
 	summary_release(&s);
 	model_free(m);
 }
@@ -124,7 +128,7 @@ static void rows_fit_what_the_region_says(void **state)
 		}
 }
 
-static void pages_that_came_later_are_overhead(void **state)
+static void pages_that_came_later_are_no_blocks(void **state)
 {
 	struct model *m = hand_model();
 	struct summary s;
@@ -132,7 +136,8 @@ static void pages_that_came_later_are_overhead(void **state)
 	(void)state;
 	m->regions.resident[2] += HAND_PAGE;
 	summary_build(m, &s);
-	expect_row(&s, "malloc", "overhead", 0x8c0 + 0x10, 0x8c0 + HAND_PAGE, 0);
+	expect_row(&s, "malloc", "arena records", 0x8c0, 0x8c0, 0);
+	expect_row(&s, "since the snapshot", "", 0, HAND_PAGE, 0);
 	summary_release(&s);
 	model_free(m);
 }
@@ -254,15 +259,144 @@ static void summary_tells_what_pools_hold(void **state)
 	(void)state;
 	summary_build(m, &s);
 	expect_sums(m, &s);
-	expect_row(&s, "malloc", "used, by objects", 0x1000, 0x1000, 1);
+	expect_row(&s, "malloc", "used, by objects", 0x1000 - 8, 0x1000 - 8, 1);
 	expect_row(&s, "malloc", "free in bins", 0xa000, 0xa000, 1);
 	expect_row(&s, "obmalloc", "used", 2 * 0x100 + 4 * 0x40 + 2 * 0x80,
 		   2 * 0x100 + 2 * 0x80, 2 + 4 + 2);
 	expect_row(&s, "obmalloc", "free in pools", 0x100 + 36 * 0x40 + 30 * 0x80,
 		   0x100 + 30 * 0x80, 1 + 36 + 30);
-	expect_row(&s, "obmalloc", "overhead",
+	expect_row(&s, "obmalloc", "arena overhead",
 		   0x5000 - 3 * 0x100 + 0x4000 - 40 * 0x40 - 32 * 0x80,
 		   0x5000 - 3 * 0x100, 0);
+	summary_release(&s);
+	model_free(m);
+}
+
+/*
+ * Where no block is: a stack of 16 pages, its thread's variables at the top; one of no
+ * thread; mappings of huge pages and of a device; a module's .bss; JIT code; what only came
+ * later.
+ */
+static struct model *areas_model(void)
+{
+	static const struct hand_region regions[] = {
+		{ 0x100000, 4, 3, 0, PROT_R | PROT_W, REGION_ANON, "" },
+		{ 0x200000, 512, 0, 0, PROT_R | PROT_W, REGION_HUGE, "/anon_hugepage" },
+		{ 0x500000, 8, 0, 0, PROT_R | PROT_W, REGION_DEVICE, "/dev/dri/card0" },
+		{ 0x600000, 16, 5, 0, PROT_R | PROT_W, REGION_STACK, "" },
+		{ 0x700000, 16, 2, 0, PROT_R | PROT_W, REGION_ANON, "" },
+		{ 0x800000, 4, 1, 0, PROT_R | PROT_W | PROT_X, REGION_ANON, "" },
+		{ 0x900000, 4, 1, 0, PROT_R | PROT_W, REGION_ANON, "[anon:cache]" },
+	};
+	static const struct hand_run runs[] = {
+		{ 0x100000, 3, PAGE_RESIDENT }, { 0x600000, 1, PAGE_RESIDENT },
+		{ 0x60c000, 2, PAGE_RESIDENT }, { 0x60e000, 2, PAGE_RESIDENT },
+		{ 0x70e000, 2, PAGE_RESIDENT }, { 0x800000, 1, PAGE_RESIDENT },
+		{ 0x900000, 1, PAGE_RESIDENT },
+	};
+	static const struct {
+		taddr start, end;
+		enum area_kind kind;
+	} areas[] = {
+		{ 0x101000, 0x102000, AREA_INTERPRETER },
+		{ 0x102000, 0x102800, AREA_LOADER },
+		{ 0x60f800, 0x610000, AREA_TLS },
+		{ 0x700000, 0x710000, AREA_STACK },
+	};
+	struct model *m = model_new();
+	size_t p = model_processes_add(m), thread = model_threads_add(m);
+	size_t module = model_modules_add(m);
+
+	for (size_t i = 0; i < countof(regions); i++)
+		hand_add_region(m, &regions[i]);
+	for (size_t i = 0; i < countof(runs); i++)
+		hand_add_pages(m, &runs[i]);
+	for (size_t i = 0; i < countof(areas); i++) {
+		size_t row = model_areas_add(m);
+
+		m->areas.start[row] = areas[i].start;
+		m->areas.end[row] = areas[i].end;
+		m->areas.kind[row] = (uint8_t)areas[i].kind;
+	}
+	m->processes.rss[p] = (3 + 5 + 2 + 1 + 1 + 7) * HAND_PAGE;
+	m->threads.sp[thread] = 0x60d080;
+	m->threads.stack_start[thread] = 0x600000;
+	m->threads.stack_end[thread] = 0x610000;
+	m->modules.path[module] = model_intern(m, str_of("/lib/one.so"));
+	return m;
+}
+
+static void what_is_no_block_is_told_by_its_use(void **state)
+{
+	struct model *m = areas_model();
+	struct summary s;
+	uint64_t page = HAND_PAGE;
+
+	(void)state;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "interpreter", "", page, page, 1);
+	expect_row(&s, "dynamic linker", "", 0x800, 0x800, 1);
+	expect_row(&s, "tls", "", 0x800, 0x800, 1);
+	expect_row(&s, "thread stacks", "others, in use", 0x2800, 0x2800, 1);
+	expect_row(&s, "thread stacks", "others, unused", 13 * page, 2 * page, 1);
+	expect_row(&s, "thread stacks", "of no thread", 16 * page, 2 * page, 1);
+	expect_row(&s, "hugetlb", "/anon_hugepage", 512 * page, 0, 1);
+	expect_row(&s, "device", "/dev/dri/card0", 8 * page, 0, 1);
+	expect_row(&s, "anonymous", "code", 4 * page, page, 1);
+	expect_row(&s, "anonymous", "[anon:cache]", 4 * page, page, 1);
+	expect_row(&s, "unexplained", "private memory", 0x2800, 0x1800, 1);
+	expect_row(&s, "since the snapshot", "", 0, 7 * page, 0);
+	summary_release(&s);
+	m->regions.module[0] = 1;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "file, private", "/lib/one.so", 4 * page, 3 * page, 1);
+	summary_release(&s);
+	model_free(m);
+}
+
+/* Whoever has such a page, it is resident in a row of its own. */
+static void slack_is_told_apart(void **state)
+{
+	struct model *m = hand_model();
+	struct summary s;
+	uint64_t page = HAND_PAGE;
+
+	(void)state;
+	m->pages.state[7] = PAGE_SLACK; /* all of the mmapped block */
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "mmapped malloc", "used", 34 * page - 16, 0, 1);
+	expect_row(&s, "huge-page slack", "", 0, 34 * page, 0);
+	summary_release(&s);
+	model_free(m);
+}
+
+/* An object of 0x78 bytes in a block of 0x80, a part of 100 in a chunk of 104; what sizes do
+ * not explain is no rounding. */
+static void rounding_is_told_where_sizes_are_known(void **state)
+{
+	struct model *m = pool_model();
+	size_t part;
+	struct summary s;
+
+	(void)state;
+	m->objects.size[0] = 0x78 + 0xff0;
+	part = model_parts_add(m);
+	m->parts.addr[part] = 0x10010;
+	m->parts.size[part] = 0xff0;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "obmalloc", "rounding", 8, 8, 0);
+	expect_row(&s, "malloc", "rounding", 8, 8, 0);
+	expect_row(&s, "malloc", "used, by objects", 0x1000 - 16, 0x1000 - 16, 1);
+	summary_release(&s);
+	m->objects.size[0] = 0x81 + 0xff0;
+	m->parts.size[part] = 0xff0 - 16;
+	summary_build(m, &s);
+	for (size_t i = 0; i < s.n; i++)
+		assert_false(str_is(s.rows[i].detail, "rounding"));
 	summary_release(&s);
 	model_free(m);
 }
@@ -353,10 +487,13 @@ int main(void)
 		cmocka_unit_test(summary_tells_every_byte_once),
 		cmocka_unit_test(a_shared_page_is_split_by_bytes),
 		cmocka_unit_test(rows_fit_what_the_region_says),
-		cmocka_unit_test(pages_that_came_later_are_overhead),
+		cmocka_unit_test(pages_that_came_later_are_no_blocks),
 		cmocka_unit_test(without_residency_there_is_none),
 		cmocka_unit_test(a_lying_model_ends),
 		cmocka_unit_test(summary_tells_what_pools_hold),
+		cmocka_unit_test(what_is_no_block_is_told_by_its_use),
+		cmocka_unit_test(slack_is_told_apart),
+		cmocka_unit_test(rounding_is_told_where_sizes_are_known),
 		cmocka_unit_test(blocks_of_slabs_are_blocks),
 		cmocka_unit_test(top_counts_blocks_in_use),
 		cmocka_unit_test(blocks_are_chosen_by_state),
