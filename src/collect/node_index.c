@@ -67,7 +67,8 @@ static void build_ranges(struct node_index *x, const struct heap_span *spans,
 		struct index_range *r = &x->ranges[x->n - 1];
 
 		r->end = span->end;
-		while (block < m->blocks.n && m->blocks.addr[block] < r->end)
+		/* The last fencepost of a heap has its place in use where the heap ends. */
+		while (block < m->blocks.n && m->blocks.addr[block] <= r->end)
 			block++;
 		r->n = block - r->first;
 	}
