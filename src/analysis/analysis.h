@@ -186,6 +186,41 @@ struct summary {
 void summary_build(const struct model *m, struct summary *out);
 void summary_release(struct summary *s);
 
+/* ---- free memory that the system does not have back ---- */
+
+/* What would come back, in bytes that are resident now; where residency is not known, as if
+ * all were. */
+struct trim {
+	uint64_t returned; /* by malloc_trim(0) */
+	/* At most, with all blocks in the main arena: what other arenas' heaps have, if their
+	 * blocks lay in the free memory of the first as far as that reaches. */
+	uint64_t arenas_bound;
+	/* At most, with blocks of 128 KiB and more in mappings of their own: free chunks of
+	 * that size, if each was one such block. */
+	uint64_t threshold_bound;
+	bool has_heap; /* false: malloc's is not known, and nothing of this */
+	bool has_residency;
+};
+void trim_build(const struct model *m, struct trim *out);
+
+/* Blocks that keep free memory from going back: see pins.c. */
+enum pin_what { PIN_PAGE, PIN_TOP, PIN_HEAP, PIN_ARENA };
+
+struct pin {
+	uint32_t row; /* a block, numbered as in block_pick; the first of `blocks` */
+	enum pin_what what;
+	uint32_t blocks; /* that hold it together */
+	uint64_t pinned; /* bytes, resident and free */
+};
+
+struct pins {
+	struct pin *rows;
+	size_t n, cap;
+};
+void pins_build(const struct model *m, struct pins *out);
+void pins_release(struct pins *p);
+const char *pin_what_name(enum pin_what what);
+
 /* ---- the graph: who keeps what alive (dominators.c, flow.c) ---- */
 
 /*

@@ -43,14 +43,17 @@ enum slot memory_slot_of_block(const struct model *m, size_t b)
 	return state < countof(slots) ? slots[state] : SLOT_RECORDS;
 }
 
-/* The last usable word of an arena's chunk is the first of the next one's header (glibc
- * malloc.c, malloc_chunk.mchunk_prev_size); it is counted there. */
+/* A chunk of an arena begins 16 bytes before its block and takes its footprint: its last
+ * usable word is the first of the next one's header (glibc malloc.c,
+ * malloc_chunk.mchunk_prev_size), and counted there. A mapping ends with its block. */
 static struct span block_span(const struct model *m, size_t b)
 {
-	uint64_t lent = m->blocks.arena[b] == BLOCK_MMAPPED ? 0 : 8;
-	taddr end = m->blocks.addr[b] + m->blocks.size[b] - lent;
+	taddr end = m->blocks.addr[b] + m->blocks.size[b];
 
-	return (struct span){ end - block_footprint(m, b), end };
+	if (m->blocks.arena[b] == BLOCK_MMAPPED)
+		return (struct span){ end - block_footprint(m, b), end };
+	return (struct span){ m->blocks.addr[b] - 16,
+			      m->blocks.addr[b] - 16 + block_footprint(m, b) };
 }
 
 static taddr slab_end(const struct memory_walk *w, size_t i)
@@ -200,7 +203,6 @@ static bool use_at(struct memory_walk *w, taddr at, taddr *end, enum slot *slot)
 /* Who owns the byte at `at`, and how far that holds (beyond `at`, at most `end`). */
 static enum slot owner_at(struct memory_walk *w, taddr at, taddr *end)
 {
-	const struct model *m = w->m;
 	enum slot slot;
 
 	if (pool_at(w, at, end, &slot) || block_at(w, at, end, &slot))
@@ -209,10 +211,7 @@ static enum slot owner_at(struct memory_walk *w, taddr at, taddr *end)
 		return SLOT_RECORDS;
 	if (use_at(w, at, end, &slot))
 		return slot;
-	return m->regions.kind[w->region] == REGION_HEAP &&
-			       m->regions.prot[w->region] & (PROT_R | PROT_W)
-		       ? SLOT_RECORDS
-		       : SLOT_REST;
+	return SLOT_REST;
 }
 
 /* What is behind the byte at `at`, and how far that holds. False: nothing. */

@@ -142,6 +142,8 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(uint8_t, no_residency)	/* 1: rss, regions' resident and swapped, and pages are not known */ \
 	X(uint32_t, signal)		/* of a core: what ended the process; 0 none, or not told */ \
 	X(uint8_t, has_waste)		/* 1: duplicates and slack were looked for */ \
+	X(uint64_t, mmap_threshold)	/* blocks of so many bytes and more malloc maps; 0 unknown */ \
+	X(uint64_t, trim_unit)		/* malloc lowers the break by multiples of it; 0 unknown */ \
 	T(exe) T(allocator) T(python) T(label)
 
 #define REGION_COLUMNS(X, T) \

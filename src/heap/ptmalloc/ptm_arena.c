@@ -253,7 +253,20 @@ static void open_break(struct ptm_heap *h, struct model *m)
 	add_heap_row(h, m, start, end, 0);
 }
 
-static void read_par(struct ptm_heap *h)
+static void tell_parameters(const struct ptm_heap *h, struct model *m)
+{
+	const struct ptm_par_layout *l = h->places->par;
+	uint64_t huge =
+		l->thp_pagesize ? ptm_word(h->mem, h->places->mp + l->thp_pagesize) : 0;
+
+	if (m->processes.n == 0)
+		return;
+	m->processes.mmap_threshold[0] =
+		ptm_word(h->mem, h->places->mp + l->mmap_threshold);
+	m->processes.trim_unit[0] = huge ? huge : PAGE_SIZE_4K;
+}
+
+static void read_par(struct ptm_heap *h, struct model *m)
 {
 	const struct ptm_par_layout *l = h->places->par;
 	taddr mp = h->places->mp;
@@ -263,6 +276,7 @@ static void read_par(struct ptm_heap *h)
 	h->want_mmaps = ptm_word(h->mem, mp + l->n_mmaps) & UINT32_MAX;
 	h->want_mmapped = ptm_word(h->mem, mp + l->mmapped_mem);
 	h->sbrk_base = ptm_word(h->mem, mp + l->sbrk_base);
+	tell_parameters(h, m);
 }
 
 static void tell_arenas(const struct ptm_heap *h, struct model *m)
@@ -280,7 +294,7 @@ static void tell_arenas(const struct ptm_heap *h, struct model *m)
 
 bool ptm_open_arenas(struct ptm_heap *h, struct model *m, struct err *e)
 {
-	read_par(h);
+	read_par(h, m);
 	if (!open_ring(h, m, e))
 		return false;
 	open_break(h, m);

@@ -61,6 +61,7 @@ struct ptm_par_layout {
 	uint16_t mmapped_mem, max_mmapped_mem, sbrk_base, size;
 	/* 0: this class has none */
 	uint16_t pagesize, max_total_mem, tcache_bins, tcache_max_bytes, tcache_count;
+	uint16_t mmap_threshold, thp_pagesize;
 };
 
 struct ptm_heap_layout {

@@ -45,30 +45,32 @@ const struct ptm_state_layout ptm_state_layouts[] = {
 const struct ptm_par_layout ptm_par_layouts[] = {
 	/* 2.44 drops tcache_unsorted_limit from the end, nothing moves */
 	{ .versions = "2.43-2.44", .since = "2.43", .first = 43, .last = 44, .mmapped_drifts = true,
-	  .n_mmaps = 68, .n_mmaps_max = 72, .max_n_mmaps = 76,
+	  .mmap_threshold = 16, .thp_pagesize = 48, .n_mmaps = 68, .n_mmaps_max = 72, .max_n_mmaps = 76,
 	  .mmapped_mem = 88, .max_mmapped_mem = 96, .sbrk_base = 104, .tcache_bins = 112,
 	  .tcache_max_bytes = 120, .tcache_count = 128, .size = 136 },
-	{ .versions = "2.35-2.42", .since = "2.35", .first = 35, .last = 42, .n_mmaps = 60, .n_mmaps_max = 64, .max_n_mmaps = 68,
+	{ .versions = "2.35-2.42", .since = "2.35", .first = 35, .last = 42,
+	  .mmap_threshold = 16, .thp_pagesize = 40, .n_mmaps = 60, .n_mmaps_max = 64, .max_n_mmaps = 68,
 	  .mmapped_mem = 80, .max_mmapped_mem = 88, .sbrk_base = 96, .tcache_bins = 104,
 	  .tcache_max_bytes = 112, .tcache_count = 120, .size = 136 },
-	{ .versions = "2.26-2.34", .since = "2.26", .first = 26, .last = 34, .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
+	{ .versions = "2.26-2.34", .since = "2.26", .first = 26, .last = 34,
+	  .mmap_threshold = 16, .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
 	  .mmapped_mem = 56, .max_mmapped_mem = 64, .sbrk_base = 72, .tcache_bins = 80,
 	  .tcache_max_bytes = 88, .tcache_count = 96, .size = 112 },
 	/* 2.26 adds the tcache */
 	{ .versions = "2.24-2.25", .since = "2.24", .first = 24, .last = 25, .untested = true,
-	  .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
+	  .mmap_threshold = 16, .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
 	  .mmapped_mem = 56, .max_mmapped_mem = 64, .sbrk_base = 72, .size = 80 },
 	/* 2.24 drops max_total_mem, which nothing sets */
 	{ .versions = "2.15-2.23", .since = "2.15", .first = 15, .last = 23,
-	  .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
+	  .mmap_threshold = 16, .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48,
 	  .mmapped_mem = 56, .max_mmapped_mem = 64, .max_total_mem = 72, .sbrk_base = 80, .size = 88 },
 	/* 2.15 drops pagesize */
 	{ .versions = "2.10-2.14", .since = "2.10", .first = 10, .last = 14, .untested = true,
-	  .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48, .pagesize = 56,
+	  .mmap_threshold = 16, .n_mmaps = 40, .n_mmaps_max = 44, .max_n_mmaps = 48, .pagesize = 56,
 	  .mmapped_mem = 64, .max_mmapped_mem = 72, .max_total_mem = 80, .sbrk_base = 88, .size = 96 },
 	/* no arena_test, no arena_max */
 	{ .versions = "2.10-2.14", .since = "2.10", .first = 10, .last = 14, .untested = true,
-	  .shared_arenas = true, .n_mmaps = 24, .n_mmaps_max = 28, .max_n_mmaps = 32, .pagesize = 40,
+	  .shared_arenas = true, .mmap_threshold = 16, .n_mmaps = 24, .n_mmaps_max = 28, .max_n_mmaps = 32, .pagesize = 40,
 	  .mmapped_mem = 48, .max_mmapped_mem = 56, .max_total_mem = 64, .sbrk_base = 72, .size = 80 },
 };
 
