@@ -52,9 +52,9 @@ struct command {
 	const char *sort; /* the column rows are sorted by unless --sort says otherwise */
 	uint64_t limit;   /* rows shown in text unless -n says otherwise; 0 all */
 	const char *limit_help; /* what -n is; NULL: rows */
-	/* The row that answers, where the options choose between answers with columns of
-	 * their own: it has the same options, and goes for this one from then on. NULL:
-	 * this one does. */
+	/* The row that takes this one's place for these arguments, where they ask for another
+	 * answer: it has the same options, and columns, sort, limit and run of its own.
+	 * NULL: none does. */
 	const struct command *(*variant)(const void *args);
 	/* What can be known to be wrong before the target is touched. May be NULL. */
 	bool (*check)(const void *args, struct err *e);

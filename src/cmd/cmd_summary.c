@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/cmd.h"
+#include "cmd/summary_int.h"
 
 #include "analysis/analysis.h"
-
-struct summary_args {
-	const char *target;
-};
 
 static const struct summary_row *row_at(const void *source, size_t row)
 {
@@ -72,6 +68,16 @@ static const struct column summary_columns[] = {
 static const struct opt summary_args[] = {
 	ARG_STRING("TARGET", struct summary_args, target, OFFER_TARGET, TARGET_HELP),
 };
+
+static const struct opt summary_opts[] = {
+	OPT_FLAG(0, "pins", struct summary_args, pins,
+		 "blocks that keep free memory resident, and what would bring it back"),
+};
+
+static const struct command *summary_variant(const void *args)
+{
+	return ((const struct summary_args *)args)->pins ? &summary_pins : NULL;
+}
 
 static bool has_no_residency(const struct model *m)
 {
@@ -152,10 +158,13 @@ const struct command cmd_summary = {
 	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET,
 	.args = summary_args,
 	.nargs = countof(summary_args),
+	.opts = summary_opts,
+	.nopts = countof(summary_opts),
 	.args_size = sizeof(struct summary_args),
 	.columns = summary_columns,
 	.ncolumns = countof(summary_columns),
 	.sort = "resident",
 	.limit = 20,
+	.variant = summary_variant,
 	.run = summary_run,
 };

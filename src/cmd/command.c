@@ -412,8 +412,8 @@ static bool command_prepare(struct context *cx, void *args, struct words *w,
 		return false;
 	if (w->ask_help)
 		return true;
-	if (c->variant)
-		cx->command = c = c->variant(args);
+	if (c->variant && c->variant(args))
+		c = cx->command = c->variant(args);
 	limit_settle(cx);
 	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
 		return false;
