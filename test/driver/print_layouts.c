@@ -28,16 +28,20 @@ static void print_pars(void)
 	for (size_t i = 0; i < ptm_npar_layouts; i++) {
 		const struct ptm_par_layout *l = &ptm_par_layouts[i];
 
-		printf("malloc_par %s %s n_mmaps=%u n_mmaps_max=%u max_n_mmaps=%u "
+		printf("malloc_par %s %s mmap_threshold=%u n_mmaps=%u n_mmaps_max=%u "
+		       "max_n_mmaps=%u "
 		       "mmapped_mem=%u max_mmapped_mem=%u sbrk_base=%u",
-		       l->versions, l->since, l->n_mmaps, l->n_mmaps_max, l->max_n_mmaps,
-		       l->mmapped_mem, l->max_mmapped_mem, l->sbrk_base);
+		       l->versions, l->since, l->mmap_threshold, l->n_mmaps,
+		       l->n_mmaps_max, l->max_n_mmaps, l->mmapped_mem, l->max_mmapped_mem,
+		       l->sbrk_base);
 		if (l->tcache_bins)
 			printf(" tcache_bins|tcache_small_bins=%u tcache_max_bytes=%u "
 			       "tcache_count=%u",
 			       l->tcache_bins, l->tcache_max_bytes, l->tcache_count);
 		if (l->pagesize)
 			printf(" pagesize=%u", l->pagesize);
+		if (l->thp_pagesize)
+			printf(" thp_pagesize=%u", l->thp_pagesize);
 		if (l->max_total_mem)
 			printf(" max_total_mem=%u", l->max_total_mem);
 		puts("");

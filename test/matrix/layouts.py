@@ -43,7 +43,7 @@ def fits(row, fields):
     """Every field of the row is where the libc has it, and none that rows may lack is
     forgotten."""
     optional = ("fastbinsY", "next_free", "attached_threads", "pagesize", "max_total_mem",
-                "tcache_count")
+                "tcache_count", "thp_pagesize")
     if "ar_ptr" not in fields and any((f in fields) != (f in row) for f in optional):
         return False
     for names, offset in row.items():
