@@ -191,7 +191,8 @@ void summary_release(struct summary *s);
 /* What would come back, in bytes that are resident now; where residency is not known, as if
  * all were. */
 struct trim {
-	uint64_t returned; /* by malloc_trim(0) */
+	uint64_t free;     /* in heaps: bins, fastbins, tops */
+	uint64_t returned; /* of it, by malloc_trim(0) */
 	/* At most, with all blocks in the main arena: what other arenas' heaps have, if their
 	 * blocks lay in the free memory of the first as far as that reaches. */
 	uint64_t arenas_bound;

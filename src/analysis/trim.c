@@ -27,6 +27,7 @@ static void take_run(struct trimming *t, size_t b, const struct free_run *run)
 {
 	uint64_t resident = resident_between(&t->resident, run->start, run->end);
 
+	t->out->free += resident;
 	if (is_main(t->m, b))
 		t->main_free += resident;
 	if (!run->has_top) {

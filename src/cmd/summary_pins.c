@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { FACTS_MOST = 5 };
+
 struct pins_source {
 	const struct model *m;
 	struct pins pins;
@@ -277,9 +279,13 @@ static void paragraph(const struct pins_source *s, say_fn *say, struct sink *out
 
 static void say_trim(const struct pins_source *s, bool exact, struct buf *out)
 {
-	buf_str(out, "malloc_trim(0) would give back ");
+	amount_show(out, s->trim.free, exact);
+	buf_str(out, " of malloc's heaps is free and resident. malloc_trim(0) would give "
+		     "back ");
 	amount_show(out, s->trim.returned, exact);
-	buf_str(out, " now.");
+	buf_str(out,
+		" of it now; the rest shares pages with blocks in use, or is the top of "
+		"an arena that malloc_trim leaves.");
 }
 
 static void say_unknown(const struct pins_source *s, bool exact, struct buf *out)
@@ -335,14 +341,19 @@ static void notes_add(struct pins_source *s, struct model *m)
 		note(s, m, "mmap_threshold_bound", say_threshold);
 }
 
-static size_t facts_list(const struct pins_source *s, struct report_fact facts[4])
+static size_t facts_list(const struct pins_source *s,
+			 struct report_fact facts[FACTS_MOST])
 {
 	size_t n = 0;
 
-	if (s->trim.has_heap && s->trim.has_residency)
+	if (s->trim.has_heap && s->trim.has_residency) {
+		facts[n++] = (struct report_fact){ .name = "free_resident",
+						   .type = COLUMN_BYTES,
+						   .value = s->trim.free };
 		facts[n++] = (struct report_fact){ .name = "trim_would_return",
 						   .type = COLUMN_BYTES,
 						   .value = s->trim.returned };
+	}
 	if (knows_arenas(s))
 		facts[n++] = (struct report_fact){ .name = "arena_max_bound",
 						   .type = COLUMN_BYTES,
@@ -368,7 +379,7 @@ static bool pins_run(struct context *cx, const void *args, struct sink *out,
 					       .values = true,
 					       .previews = true };
 	struct pins_source s = { 0 };
-	struct report_fact facts[4];
+	struct report_fact facts[FACTS_MOST];
 	bool ok;
 
 	if (!context_open(cx, a->target, &needs, e))

@@ -79,6 +79,7 @@ static void whole_free_pages_are_given_back(void **state)
 	/* Pages 1 to 3; 5 to 8 (the run begins within page 4, ends within 9); 10; and of the
 	 * top, from page 11 on, all whole ones. */
 	assert_int_equal(t.returned, (3 + 4 + 1 + 8) * PAGE);
+	assert_int_equal(t.free, 20 * PAGE - 0x200 - 2 * 0x40 - 0x100);
 	m->pages.count[0] = 6; /* the rest was never touched */
 	trim_build(m, &t);
 	assert_int_equal(t.returned, (3 + 1) * PAGE);
