@@ -77,10 +77,15 @@ def test_what_a_block_pins_goes_when_it_goes(start, heapsift):
     assert checked > 5
 
 
-def test_the_last_block_below_the_top(start, heapsift):
-    """All but the first block are free, and it pins nothing: they are the top."""
-    target = start("fragments", "top", 1, 2)
-    rows = pins_of(heapsift, target)["rows"]
+def test_arenas_of_several_heaps(start, heapsift):
+    """Each but the last ends with fenceposts: what comes behind is another's."""
+    target = start("fragments", "mixed", 1, 1, 20000)
+    arenas = heapsift("arenas", target.pid, "--json").rows()
+    assert max(r["heaps"] for r in arenas if r["kind"] == "thread") > 1
+    answer = pins_of(heapsift, target)
+    went = given_back(target, "trim")
+    assert abs(answer["trim_would_return"] - went) <= 0.02 * went
+    rows = answer["rows"]
     assert {row["what"] for row in rows} <= {"page", "top", "heap"}
     assert rows == sorted(rows, key=lambda row: -row["pinned"])
 
