@@ -12,6 +12,21 @@ const struct column *column_find(const struct column *columns, size_t n, const c
 	return NULL;
 }
 
+static void value_show(const struct cell *v, struct buf *out)
+{
+	if (v->kind == CELL_TEXT) {
+		utf8_escape(out, v->text);
+		return;
+	}
+	if (v->kind == CELL_REAL) {
+		real_show(out, v->real);
+		return;
+	}
+	if ((int64_t)v->number < 0)
+		buf_char(out, '-');
+	count_show(out, (int64_t)v->number < 0 ? -v->number : v->number);
+}
+
 void cell_show(const struct column *c, const struct cell *v, bool exact, struct buf *out)
 {
 	if (v->kind == CELL_ABSENT)
@@ -33,6 +48,9 @@ void cell_show(const struct column *c, const struct cell *v, bool exact, struct 
 		return;
 	case COLUMN_COUNT:
 		count_show(out, v->number);
+		return;
+	case COLUMN_VALUE:
+		value_show(v, out);
 		return;
 	case COLUMN_NUMBER:
 		number_show(out, v->number);
@@ -88,6 +106,8 @@ static void cell_write_json(const struct column *c, const struct cell *v, struct
 	json_key(j, c->name);
 	if (v->kind == CELL_TEXT)
 		json_str(j, v->text);
+	else if (v->kind == CELL_REAL)
+		json_real(j, v->real);
 	else if (c->type == COLUMN_ADDRESS)
 		json_address(j, v->number);
 	else if (c->type == COLUMN_BOOL)
@@ -109,7 +129,7 @@ static void row_write_json(const struct table *t, size_t row, struct json *j)
 		if (t->columns[c].flags & COLUMN_TEXT_ONLY)
 			continue;
 		buf_clear(&scratch);
-		v = t->columns[c].get(t->source, row, &scratch);
+		v = table_cell(t, c, row, &scratch);
 		if (v.kind != CELL_ABSENT)
 			cell_write_json(&t->columns[c], &v, j);
 	}

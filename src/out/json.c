@@ -123,6 +123,17 @@ void json_signed(struct json *j, int64_t value)
 	sink_printf(j->out, "%s%lld%s", quote, (long long)value, quote);
 }
 
+void json_real(struct json *j, double value)
+{
+	struct buf digits = { 0 };
+	bool is_number = value - value == 0; /* of what is infinite it is not */
+
+	real_write(&digits, value);
+	separate(j);
+	sink_printf(j->out, is_number ? "%s" : "\"%s\"", digits.s);
+	buf_release(&digits);
+}
+
 void json_address(struct json *j, taddr at)
 {
 	separate(j);

@@ -3,6 +3,7 @@
 #include "out/out.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 void capitals_show(struct buf *out, const char *name)
 {
@@ -81,6 +82,23 @@ void bytes_change_show(struct buf *out, int64_t bytes, bool exact)
 void count_change_show(struct buf *out, int64_t count)
 {
 	count_show(out, sign_show(out, count));
+}
+
+void real_show(struct buf *out, double value)
+{
+	bool is_small = value > -1 && value < 1 && value != 0;
+
+	buf_printf(out, is_small ? "%.3g" : "%.2f", value);
+}
+
+void real_write(struct buf *out, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.15g", value);
+	if (strtod(text, NULL) != value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	buf_str(out, text);
 }
 
 void address_show(struct buf *out, taddr at)

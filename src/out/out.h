@@ -81,6 +81,10 @@ void number_show(struct buf *out, uint64_t number); /* "1468006" */
 /* By how much something changed: "+1.4 MiB", "-1,468,006"; no change has no sign. */
 void bytes_change_show(struct buf *out, int64_t bytes, bool exact);
 void count_change_show(struct buf *out, int64_t count);
+/* "0.25", "1234.50" */
+void real_show(struct buf *out, double value);
+/* All digits that tell it from others: "0.1". */
+void real_write(struct buf *out, double value);
 void address_show(struct buf *out, taddr at); /* "0x16665e" */
 /* "81.2%"; of nothing nothing: "0.0%". */
 void percent_show(struct buf *out, uint64_t part, uint64_t whole);
@@ -102,6 +106,7 @@ void json_str(struct json *j, struct str text);
 /* Above 2^53 a string of digits, which no reader rounds. */
 void json_number(struct json *j, uint64_t value);
 void json_signed(struct json *j, int64_t value); /* the same below 0 */
+void json_real(struct json *j, double value);    /* what is no number there is a string */
 void json_address(struct json *j, taddr at);
 void json_bool(struct json *j, bool value);
 /* Milliseconds, three decimals, from nanoseconds. */
@@ -122,6 +127,7 @@ enum column_type {
 	COLUMN_BOOL,
 	COLUMN_BYTES_CHANGE, /* cell_signed: +1.4 MiB */
 	COLUMN_COUNT_CHANGE, /* cell_signed: -1,234 */
+	COLUMN_VALUE,        /* what was worked out: cell_signed, cell_real or a text */
 	COLUMN_LIST,         /* rows of their own: nested in JSON, never in text or CSV */
 	COLUMN_OBJECT,       /* the same with one row at most, written without brackets */
 };
@@ -140,9 +146,10 @@ struct table;
 
 /* What one row has in one column. Absent is not 0 and not "". */
 struct cell {
-	enum { CELL_ABSENT, CELL_NUMBER, CELL_TEXT, CELL_ROWS } kind;
+	enum { CELL_ABSENT, CELL_NUMBER, CELL_TEXT, CELL_ROWS, CELL_REAL } kind;
 	union {
 		uint64_t number;
+		double real;              /* only in a COLUMN_VALUE */
 		const struct table *rows; /* of COLUMN_LIST and COLUMN_OBJECT */
 	};
 	struct str text;
@@ -164,6 +171,11 @@ static inline struct cell cell_signed(int64_t value)
 	return cell_number((uint64_t)value);
 }
 
+static inline struct cell cell_real(double value)
+{
+	return (struct cell){ .kind = CELL_REAL, .real = value };
+}
+
 static inline struct cell cell_text(struct str text)
 {
 	return (struct cell){ .kind = CELL_TEXT, .text = text };
@@ -179,7 +191,8 @@ struct column {
 	const char *name; /* in JSON, in CSV, for --sort; in text in capitals */
 	enum column_type type;
 	unsigned flags; /* enum column_flag */
-	/* Text points into the source or into `scratch`, which comes empty. */
+	/* Text points into the source or into `scratch`, which comes empty. NULL: the table's
+	 * does it. */
 	struct cell (*get)(const void *source, size_t row, struct buf *scratch);
 	const char *help; /* what it holds, for the manual */
 };
@@ -199,7 +212,19 @@ struct table {
 	bool ascending;
 	uint64_t limit; /* rows to show, 0: all */
 	enum layout layout;
+	/* For columns that are not known before there are rows. */
+	struct cell (*get)(const void *source, size_t row, size_t column,
+			   struct buf *scratch);
 };
+
+static inline struct cell table_cell(const struct table *t, size_t column, size_t row,
+				     struct buf *scratch)
+{
+	const struct column *c = &t->columns[column];
+
+	return c->get ? c->get(t->source, row, scratch)
+		      : t->get(t->source, row, column, scratch);
+}
 
 /* As sink_cut, what is cut like a cell of such a column: of a name the last word stays,
  * "…models.Order". */
@@ -217,7 +242,8 @@ static inline bool column_is_text(const struct column *c)
 
 static inline bool column_is_signed(const struct column *c)
 {
-	return c->type == COLUMN_BYTES_CHANGE || c->type == COLUMN_COUNT_CHANGE;
+	return c->type == COLUMN_BYTES_CHANGE || c->type == COLUMN_COUNT_CHANGE ||
+	       c->type == COLUMN_VALUE;
 }
 
 static inline bool column_is_nested(const struct column *c)

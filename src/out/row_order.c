@@ -30,7 +30,7 @@ static uint32_t source_row(const struct table *t, size_t i)
 static struct cell cell_of(const struct table *t, uint32_t row, struct buf *scratch)
 {
 	buf_clear(scratch);
-	return t->sort->get(t->source, row, scratch);
+	return table_cell(t, (size_t)(t->sort - t->columns), row, scratch);
 }
 
 /* Numbers that sort as these do: negative ones before 0. */

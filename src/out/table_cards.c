@@ -20,8 +20,7 @@ static unsigned label_width(const struct table *t, const struct row_order *o)
 	for (size_t i = 0; i < o->n; i++) {
 		buf_clear(&scratch);
 
-		struct cell v =
-			t->columns[0].get(t->source, row_order_at(o, i), &scratch);
+		struct cell v = table_cell(t, 0, row_order_at(o, i), &scratch);
 
 		width = (unsigned)max_u64(width, utf8_str_width(v.text));
 	}
@@ -52,7 +51,7 @@ static void card_write(const struct table *t, size_t row, struct wrap *w)
 
 		buf_clear(&scratch);
 		buf_clear(&shown);
-		v = t->columns[c].get(t->source, row, &scratch);
+		v = table_cell(t, c, row, &scratch);
 		cell_show(&t->columns[c], &v, w->out->exact, &shown);
 		if (c == 0) {
 			label_write(w, buf_view(&shown));

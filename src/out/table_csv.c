@@ -34,6 +34,13 @@ static void field_write(const struct column *c, struct str text, struct buf *spa
 
 enum { NOT_HERE = COLUMN_TEXT_ONLY | COLUMN_NOT_CSV };
 
+static void real_field_write(double value, struct buf *spare, struct sink *out)
+{
+	buf_clear(spare);
+	real_write(spare, value);
+	sink_add(out, spare->s, spare->n);
+}
+
 static void cell_write_csv(const struct column *c, const struct cell *v,
 			   struct buf *spare, struct sink *out)
 {
@@ -41,6 +48,8 @@ static void cell_write_csv(const struct column *c, const struct cell *v,
 		return;
 	if (v->kind == CELL_TEXT)
 		field_write(c, v->text, spare, out);
+	else if (v->kind == CELL_REAL)
+		real_field_write(v->real, spare, out);
 	else if (c->type == COLUMN_ADDRESS)
 		sink_address(out, v->number);
 	else if (c->type == COLUMN_BOOL)
@@ -62,7 +71,7 @@ static void record_write(const struct table *t, size_t row, struct buf *scratch,
 		if (t->columns[c].flags & NOT_HERE)
 			continue;
 		buf_clear(scratch);
-		v = t->columns[c].get(t->source, row, scratch);
+		v = table_cell(t, c, row, scratch);
 		sink_str(out, first ? "" : ",");
 		cell_write_csv(&t->columns[c], &v, spare, out);
 		first = false;

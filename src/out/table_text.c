@@ -42,7 +42,7 @@ struct text_writer {
 static struct cell cell_at(struct text_writer *w, size_t c, size_t row)
 {
 	buf_clear(&w->scratch);
-	return w->t->columns[c].get(w->t->source, row, &w->scratch);
+	return table_cell(w->t, c, row, &w->scratch);
 }
 
 /* The cell in w->shown, its width. */

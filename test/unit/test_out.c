@@ -164,7 +164,7 @@ static void picked_rows_are_the_only_ones(void **state)
 			   &g,           countof(pick),
 			   pick,         NULL,
 			   false,        0,
-			   LAYOUT_TABLE };
+			   LAYOUT_TABLE, NULL };
 	struct buf csv;
 
 	(void)state;
