@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/where_int.h"
 
-#include "query/query.h"
 #include <stdlib.h>
 
 /* A table of cells as a table of values. */
@@ -12,23 +11,37 @@ struct rows {
 	const struct table *table;
 };
 
-static enum query_type type_of(const struct column *c)
+enum query_type where_type(const struct column *c)
 {
-	switch (c->type) {
-	case COLUMN_ADDRESS:
-		return QUERY_ADDRESS;
-	case COLUMN_BYTES:
-		return QUERY_BYTES;
-	case COLUMN_BOOL:
-		return QUERY_BOOL;
-	case COLUMN_COUNT:
-	case COLUMN_NUMBER:
-		return QUERY_NUMBER;
-	case COLUMN_BYTES_CHANGE:
-	case COLUMN_COUNT_CHANGE:
-		return QUERY_CHANGE;
+	static const enum query_type types[] = {
+		[COLUMN_TEXT] = QUERY_TEXT,
+		[COLUMN_PATH] = QUERY_PATH,
+		[COLUMN_NAME] = QUERY_NAME,
+		[COLUMN_CODE] = QUERY_CODE,
+		[COLUMN_ADDRESS] = QUERY_ADDRESS,
+		[COLUMN_BYTES] = QUERY_BYTES,
+		[COLUMN_COUNT] = QUERY_COUNT,
+		[COLUMN_NUMBER] = QUERY_NUMBER,
+		[COLUMN_BOOL] = QUERY_BOOL,
+		[COLUMN_BYTES_CHANGE] = QUERY_CHANGE,
+		[COLUMN_COUNT_CHANGE] = QUERY_CHANGE,
+		[COLUMN_VALUE] = QUERY_CHANGE,
+	};
+
+	assert(!column_is_nested(c));
+	return types[c->type];
+}
+
+struct query_value where_value(struct cell cell)
+{
+	switch (cell.kind) {
+	case CELL_NUMBER:
+		return (struct query_value){ .kind = QUERY_IS_NUMBER,
+					     .number = cell.number };
+	case CELL_TEXT:
+		return (struct query_value){ .kind = QUERY_IS_TEXT, .text = cell.text };
 	default:
-		return QUERY_TEXT;
+		return (struct query_value){ .kind = QUERY_IS_ABSENT };
 	}
 }
 
@@ -42,17 +55,8 @@ static struct query_value get(const void *source, size_t row, size_t column,
 {
 	const struct rows *r = source;
 	const struct column *c = &r->table->columns[r->cells[column]];
-	struct cell cell = c->get(r->table->source, source_row(r->table, row), scratch);
 
-	switch (cell.kind) {
-	case CELL_NUMBER:
-		return (struct query_value){ .kind = QUERY_IS_NUMBER,
-					     .number = cell.number };
-	case CELL_TEXT:
-		return (struct query_value){ .kind = QUERY_IS_TEXT, .text = cell.text };
-	default:
-		return (struct query_value){ .kind = QUERY_IS_ABSENT };
-	}
+	return where_value(c->get(r->table->source, source_row(r->table, row), scratch));
 }
 
 static void rows_init(struct rows *r, const struct table *t)
@@ -69,7 +73,8 @@ static void rows_init(struct rows *r, const struct table *t)
 
 		if (c->flags & COLUMN_TEXT_ONLY || column_is_nested(c))
 			continue;
-		r->columns[n] = (struct query_column){ c->name, type_of(c), c->help };
+		r->columns[n] =
+			(struct query_column){ c->name, where_type(c), c->help, 0 };
 		r->cells[n++] = i;
 	}
 	r->query = (struct query_table){ .name = "rows",

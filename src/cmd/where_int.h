@@ -7,6 +7,7 @@
 #define CMD_WHERE_INT_H
 
 #include "out/out.h"
+#include "query/query.h"
 
 /* Before the target is touched: is it an expression over these columns? `option` is what
  * it stands behind, "--where", for the message. */
@@ -17,5 +18,9 @@ must_check bool where_check(const struct column *columns, size_t n, const char *
  * in order. The caller frees them. */
 must_check bool where_pick(const struct table *t, const char *expr, uint32_t **rows,
 			   size_t *n, struct err *e);
+
+/* A column's type and a cell of it as query/ has them; of none that is nested. */
+enum query_type where_type(const struct column *c);
+struct query_value where_value(struct cell cell);
 
 #endif

@@ -8,8 +8,11 @@
  */
 #include "query/query_int.h"
 
+#include "base/progress.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { INSTRUCTIONS_BETWEEN_LOOKS = 10000 };
 
 static const struct {
 	int what, most;
@@ -23,17 +26,21 @@ static const struct {
 	{ SQLITE_LIMIT_FUNCTION_ARG, 64 },
 	{ SQLITE_LIMIT_ATTACHED, 0 },
 	{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 4096 },
-	{ SQLITE_LIMIT_VARIABLE_NUMBER, 0 },
+	{ SQLITE_LIMIT_VARIABLE_NUMBER, 10 },
 	{ SQLITE_LIMIT_TRIGGER_DEPTH, 0 },
 	{ SQLITE_LIMIT_WORKER_THREADS, 0 },
 };
 
-static bool is_table(const struct query_db *q, const char *name)
+/* ---- who may what ---- */
+
+/* The number of a table, or ntables. */
+static size_t table_of(const struct query_db *q, const char *name)
 {
-	for (size_t i = 0; i < q->ntables; i++)
-		if (sqlite3_stricmp(q->tables[i].name, name) == 0)
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < q->o.ntables && sqlite3_stricmp(q->o.tables[i].name, name) != 0)
+		i++;
+	return i;
 }
 
 /* Functions that do more than work out a value. */
@@ -55,6 +62,18 @@ static int refuse(struct query_db *q, const char *fmt, const char *name)
 	return SQLITE_DENY;
 }
 
+/* Of a name in a WITH only that it is read is said, and no column. */
+static int authorize_read(struct query_db *q, const char *table, const char *column)
+{
+	size_t i = table_of(q, table);
+
+	if (i < q->o.ntables)
+		q->reads[i] = true;
+	else if (column[0] || sqlite3_strnicmp(table, "sqlite_", 7) == 0)
+		return refuse(q, "no table '%.60s' can be read", table);
+	return SQLITE_OK;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): so SQLite calls it */
 static int authorize(void *context, int action, const char *first, const char *second,
 		     const char *database, const char *trigger)
@@ -69,9 +88,7 @@ static int authorize(void *context, int action, const char *first, const char *s
 				      "");
 		return SQLITE_OK;
 	case SQLITE_READ:
-		if (is_table(q, first))
-			return SQLITE_OK;
-		return refuse(q, "no table '%.60s' can be read", first);
+		return authorize_read(q, first, second);
 	case SQLITE_FUNCTION:
 		if (!function_is_shut(second))
 			return SQLITE_OK;
@@ -79,10 +96,31 @@ static int authorize(void *context, int action, const char *first, const char *s
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	default:
-		return refuse(q, "only SELECT is possible here%s: nothing can be changed",
-			      "");
+		return refuse(
+			q,
+			"only SELECT is possible here, over these tables%s: nothing "
+			"can be changed",
+			"");
 	}
 }
+
+/* ---- how long ---- */
+
+bool query_db_goes_on(struct query_db *q, uint64_t looked_at)
+{
+	q->looked_at += looked_at;
+	progress_step(q->o.progress, q->looked_at, 0);
+	if (q->o.seconds && clock_ns() - q->began > q->o.seconds * 1000000000)
+		q->is_late = true;
+	return !q->is_late;
+}
+
+static int look(void *context)
+{
+	return !query_db_goes_on(context, 0);
+}
+
+/* ---- opening ---- */
 
 static bool shut(struct query_db *q)
 {
@@ -94,28 +132,30 @@ static bool shut(struct query_db *q)
 	for (size_t i = 0; i < countof(limits); i++)
 		sqlite3_limit(db, limits[i].what, limits[i].most);
 	/* What a sort or a group needs stays in memory, and counts there. */
-	return sqlite3_exec(db, "PRAGMA temp_store=MEMORY", NULL, NULL, NULL) ==
-		       SQLITE_OK &&
-	       sqlite3_set_authorizer(db, authorize, q) == SQLITE_OK;
+	if (sqlite3_exec(db, "PRAGMA temp_store=MEMORY", NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	if (q->o.seconds || q->o.progress)
+		sqlite3_progress_handler(db, INSTRUCTIONS_BETWEEN_LOOKS, look, q);
+	return sqlite3_set_authorizer(db, authorize, q) == SQLITE_OK;
 }
 
 static bool open_all(struct query_db *q)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;
 	bool ok = sqlite3_open_v2(":memory:", &q->db, flags, NULL) == SQLITE_OK &&
-		  query_functions_register(q->db);
+		  query_functions_register(q);
 
-	for (size_t i = 0; ok && i < q->ntables; i++)
-		ok = query_table_register(q->db, &q->tables[i]);
+	for (size_t i = 0; ok && i < q->o.ntables; i++)
+		ok = query_table_register(q, &q->o.tables[i]);
 	return ok && shut(q);
 }
 
-bool query_db_open(struct query_db *q, const struct query_table *tables, size_t n,
-		   struct err *e)
+bool query_db_open(struct query_db *q, const struct query_options *o, struct err *e)
 {
 	bool ok;
 
-	*q = (struct query_db){ .tables = tables, .ntables = n };
+	*q = (struct query_db){ .o = *o, .began = clock_ns() };
+	q->reads = xcalloc(o->ntables + 1, sizeof(*q->reads));
 	ok = open_all(q) || fail(e, ERR_BUG, "cannot set up SQLite: %.200s",
 				 q->db ? sqlite3_errmsg(q->db) : "no memory");
 	if (!ok)
@@ -126,5 +166,6 @@ bool query_db_open(struct query_db *q, const struct query_table *tables, size_t 
 void query_db_close(struct query_db *q)
 {
 	sqlite3_close(q->db);
+	free(q->reads);
 	*q = (struct query_db){ 0 };
 }

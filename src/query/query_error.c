@@ -5,11 +5,18 @@
  */
 #include "query/query_int.h"
 
+#include "base/ending.h"
 #include "base/opt.h"
 #include "base/utf8.h"
+#include <ctype.h>
 #include <stdio.h>
 
 enum { BEFORE = 40, BEHIND = 28, NAMES_MOST = 400, NAMES_TRIED = 256 };
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '$' || (c & 0x80);
+}
 
 static bool is_inside_character(char c)
 {
@@ -99,37 +106,52 @@ static void last_word(const char *message, char *word, size_t room)
 	snprintf(word, room, "%s", dot ? dot + 1 : space);
 }
 
+/* Where the word stands in the text, by itself; SIZE_MAX: nowhere. */
+static size_t place_of(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = text; (at = strcasestr(at, word)) != NULL; at++)
+		if ((at == text || !is_word(at[-1])) && !is_word(at[n]))
+			return (size_t)(at - text);
+	return SIZE_MAX;
+}
+
+static struct names names_of(const struct query_db *q, bool tables)
+{
+	struct names names = { 0 };
+
+	for (size_t i = 0; i < q->o.ntables; i++)
+		if (tables)
+			name_add(&names, q->o.tables[i].name);
+		else
+			columns_add(&names, &q->o.tables[i]);
+	return names;
+}
+
+/* What was meant, and which there are: of columns only if they are of one table. */
 static bool no_such(const struct query_db *q, const char *what, const char *text,
 		    size_t at, struct err *e)
 {
 	bool is_table = strcmp(what, "table") == 0, told;
-	struct names names = { 0 };
-	struct buf say = { 0 };
+	struct names names = names_of(q, is_table);
+	struct buf say = { 0 }, more = { 0 };
 	char word[64];
 	const char *nearest;
 
 	last_word(sqlite3_errmsg(q->db), word, sizeof(word));
-	for (size_t i = 0; i < q->ntables; i++)
-		if (is_table)
-			name_add(&names, q->tables[i].name);
-		else
-			columns_add(&names, &q->tables[i]);
 	nearest = opt_nearest(word, names.all, names.n);
 	buf_printf(&say, "no %s '%s'", what, word);
 	if (nearest)
 		buf_printf(&say, "; did you mean '%s'?", nearest);
 	else if (!is_table)
 		buf_str(&say, "; a text stands in quotes");
-	if (is_table || q->ntables == 1) {
-		struct buf more = { 0 };
-
+	if (is_table || q->o.ntables == 1)
 		buf_printf(&more, "%ss: %s", what, names.list.s);
-		told = query_fail_at(e, text, at, say.s, more.s);
-		buf_release(&more);
-	} else {
-		told = query_fail_at(e, text, at, say.s, NULL);
-	}
+	at = at == SIZE_MAX ? place_of(text, word) : at;
+	told = query_fail_at(e, text, at, say.s, more.s);
 	buf_release(&say);
+	buf_release(&more);
 	buf_release(&names.list);
 	return told;
 }
@@ -141,14 +163,31 @@ bool query_fail_prepare(const struct query_db *q, const char *text, size_t at,
 
 	if (q->refused[0])
 		message = q->refused;
-	if (at == SIZE_MAX)
-		return fail(e, ERR_USAGE, "%.300s", message);
 	if (strncmp(message, "no such column: ", 16) == 0)
 		return no_such(q, "column", text, at, e);
 	if (strncmp(message, "no such table: ", 15) == 0)
 		return no_such(q, "table", text, at, e);
+	if (strcmp(message, "incomplete input") == 0)
+		at = strlen(text);
+	if (at == SIZE_MAX)
+		return fail(e, ERR_USAGE, "%.300s", message);
 	if (at >= strlen(text))
 		return query_fail_at(e, text, at, "something is missing at its end",
 				     NULL);
 	return query_fail_at(e, text, at, message, NULL);
+}
+
+bool query_fail_step(const struct query_db *q, const char *text, struct err *e)
+{
+	const char *message = sqlite3_errmsg(q->db);
+
+	if (sqlite3_errcode(q->db) == SQLITE_NOMEM)
+		ending_of_memory(0);
+	if (q->is_late)
+		return fail(e, ERR_USAGE,
+			    "the query took longer than %llu seconds (--timeout)\n"
+			    "'LIMIT', a narrower WHERE or a larger --timeout would help",
+			    (unsigned long long)q->o.seconds);
+	return fail(e, ERR_USAGE, "'%.100s%s' cannot be worked out: %.300s", text,
+		    strlen(text) > 100 ? "…" : "", message);
 }

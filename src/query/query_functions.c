@@ -56,10 +56,27 @@ static void regexp(sqlite3_context *context, int n, sqlite3_value **values)
 	sqlite3_result_int(context, regexec(regex, text, 1, &all, REG_STARTEND) == 0);
 }
 
-bool query_functions_register(sqlite3 *db)
+/* A function of the caller's. */
+static void call(sqlite3_context *context, int n, sqlite3_value **values)
 {
-	return sqlite3_create_function_v2(db, "regexp", 2,
-					  SQLITE_UTF8 | SQLITE_DETERMINISTIC |
-						  SQLITE_INNOCUOUS,
-					  NULL, regexp, NULL, NULL, NULL) == SQLITE_OK;
+	const struct query_function *f = sqlite3_user_data(context);
+	uint64_t result;
+
+	(void)n;
+	if (sqlite3_value_type(values[0]) == SQLITE_INTEGER &&
+	    f->call(f->source, (uint64_t)sqlite3_value_int64(values[0]), &result))
+		sqlite3_result_int64(context, (sqlite3_int64)result);
+}
+
+bool query_functions_register(struct query_db *q)
+{
+	int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+	int code = sqlite3_create_function_v2(q->db, "regexp", 2, flags, NULL, regexp,
+					      NULL, NULL, NULL);
+
+	for (size_t i = 0; code == SQLITE_OK && i < q->o.nfunctions; i++)
+		code = sqlite3_create_function_v2(q->db, q->o.functions[i].name, 1, flags,
+						  (void *)&q->o.functions[i], call, NULL,
+						  NULL, NULL);
+	return code == SQLITE_OK;
 }

@@ -27,7 +27,7 @@ static bool prepare(struct picking *p, struct err *e)
 	size_t end = strlen(p->expr);
 
 	query_words_frame(&p->words, "SELECT rowid FROM \"", 0);
-	query_words_frame(&p->words, p->q.tables[0].name, 0);
+	query_words_frame(&p->words, p->q.o.tables[0].name, 0);
 	query_words_frame(&p->words, "\" WHERE (", 0);
 	if (!query_words_add(&p->words, p->expr, e))
 		return false;
@@ -42,8 +42,10 @@ static bool prepare(struct picking *p, struct err *e)
 static bool picking_begin(struct picking *p, const struct query_table *t,
 			  const char *expr, struct err *e)
 {
+	const struct query_options o = { .tables = t, .ntables = 1 };
+
 	*p = (struct picking){ .expr = expr };
-	if (!query_db_open(&p->q, t, 1, e))
+	if (!query_db_open(&p->q, &o, e))
 		return false;
 	p->q.one_select = true;
 	return prepare(p, e);
@@ -77,9 +79,7 @@ static bool rows_mark(struct picking *p, uint64_t *bits, size_t *n, struct err *
 		*n += !(bits[row / 64] & bit);
 		bits[row / 64] |= bit;
 	}
-	return code == SQLITE_DONE ||
-	       fail(e, ERR_USAGE, "'%.100s' cannot be worked out: %.300s", p->expr,
-		    sqlite3_errmsg(p->q.db));
+	return code == SQLITE_DONE || query_fail_step(&p->q, p->expr, e);
 }
 
 static uint32_t *rows_of(const uint64_t *bits, size_t words, size_t n)
@@ -98,8 +98,10 @@ bool query_pick(const struct query_table *t, const char *expr, uint32_t **rows, 
 {
 	size_t words = t->nrows / 64 + 1, found = 0;
 	struct picking p;
-	bool ok = picking_begin(&p, t, expr, e);
+	bool ok;
 
+	assert(t->nrows <= UINT32_MAX);
+	ok = picking_begin(&p, t, expr, e);
 	if (ok) {
 		uint64_t *bits = xcalloc(words, sizeof(*bits));
 

@@ -1,217 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table as SQLite sees it. Rows are 0, 1, 2 … and come in this order; a row's number is
- * its rowid.
+ * A table as SQLite sees it: connecting to it, and a cursor that goes through its rows. A
+ * row's number is its rowid.
  *
- * Comparisons of a column with a value (`size > 512`, `kind = 'dict'`) are handed to us by
- * xBestIndex. Those of which both sides are alike, two numbers or two texts, are made here,
- * before SQLite's machine sees the row: most rows fail, and its several instructions a row
- * are what a question over millions of rows takes. What is not alike is left to SQLite,
- * which knows the rules, and looks again at every row that passes here.
+ * A cursor has spans of places, which are rows, or of a list of rows (what an index has for
+ * a value, rows by class). Comparisons of a column with a value are made here, before
+ * SQLite's machine sees the row: most rows fail, and its several instructions a row are what
+ * a question over millions of rows takes. Those of columns that a class has are made once a
+ * class.
  */
 #include "query/query_int.h"
 
 #include <stdlib.h>
 
-/* A comparison: of xBestIndex, then with its value. */
-struct test {
-	int column;
-	unsigned char op; /* SQLITE_INDEX_CONSTRAINT_… */
-	bool is_text;
-	int64_t number;
-	struct str text; /* owned by the cursor */
-};
-
-struct table {
-	sqlite3_vtab base;
-	const struct query_table *t;
-};
+enum { TICK = 1 << 14, SEARCHES_BEFORE_INDEX = 2 };
 
 struct cursor {
 	sqlite3_vtab_cursor base;
+	struct query_shared *s;
 	const struct query_table *t;
-	size_t row;
-	struct test *tests;
+	const uint32_t *list; /* NULL: places are rows */
+	struct query_span spans[QUERY_SPANS_MAX];
+	size_t nspans, span;
+	size_t place, row;
+	struct query_test *tests;
 	size_t ntests;
+	bool *class_passes; /* by class; NULL: all do */
 	struct buf scratch;
+	uint64_t looked_at;
 };
 
 /* ---- connecting ---- */
 
-static const char *const type_names[] = {
-	[QUERY_TEXT] = "TEXT",     [QUERY_ADDRESS] = "ADDRESS", [QUERY_BYTES] = "BYTES",
-	[QUERY_NUMBER] = "NUMBER", [QUERY_BOOL] = "BOOL",       [QUERY_CHANGE] = "CHANGE",
+static const char *const type_words[] = {
+	[QUERY_TEXT] = "TEXT",          [QUERY_PATH] = "TEXT PATH",
+	[QUERY_NAME] = "TEXT NAME",     [QUERY_CODE] = "TEXT CODE",
+	[QUERY_ADDRESS] = "ADDRESS",    [QUERY_BYTES] = "BYTES",
+	[QUERY_COUNT] = "NUMBER COUNT", [QUERY_NUMBER] = "NUMBER",
+	[QUERY_CHANGE] = "CHANGE",      [QUERY_BOOL] = "BOOL",
 };
+
+const char *query_type_word(enum query_type type)
+{
+	return type_words[type];
+}
+
+enum query_type query_type_of_word(const char *word)
+{
+	for (size_t i = 0; word && i < countof(type_words); i++)
+		if (strcmp(type_words[i], word) == 0)
+			return (enum query_type)i;
+	return QUERY_ANY;
+}
 
 static void declare(const struct query_table *t, struct buf *sql)
 {
 	buf_str(sql, "CREATE TABLE x(");
 	for (size_t i = 0; i < t->ncolumns; i++)
 		buf_printf(sql, "%s\"%s\" %s", i ? ", " : "", t->columns[i].name,
-			   type_names[t->columns[i].type]);
+			   type_words[t->columns[i].type]);
 	buf_char(sql, ')');
 }
+
+struct connecting {
+	struct query_db *q;
+	const struct query_table *t;
+};
 
 /* NOLINTNEXTLINE(readability-function-size): so SQLite calls it */
 static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
 			 sqlite3_vtab **out, char **message)
 {
+	const struct connecting *c = aux;
 	struct buf sql = { 0 };
-	struct table *table;
+	struct query_shared *s;
 	int code;
 
 	(void)argc, (void)argv, (void)message;
-	declare(aux, &sql);
+	declare(c->t, &sql);
 	code = sqlite3_declare_vtab(db, sql.s);
 	buf_release(&sql);
 	if (code != SQLITE_OK)
 		return code;
-	table = xcalloc(1, sizeof(*table));
-	table->t = aux;
-	*out = &table->base;
+	s = xcalloc(1, sizeof(*s));
+	s->q = c->q;
+	s->t = c->t;
+	s->indexes = xcalloc(c->t->ncolumns + 1, sizeof(void *));
+	s->searches = xcalloc(c->t->ncolumns + 1, sizeof(*s->searches));
+	*out = &s->base;
 	return SQLITE_OK;
 }
 
 static int table_disconnect(sqlite3_vtab *vtab)
 {
-	free(vtab);
+	struct query_shared *s = (struct query_shared *)vtab;
+
+	for (size_t i = 0; i < s->t->ncolumns; i++)
+		query_index_free(s->indexes[i]);
+	free(s->indexes);
+	free(s->searches);
+	free(s->by_class);
+	free(s);
 	return SQLITE_OK;
 }
-
-/* ---- what may be asked of us ---- */
-
-static bool is_ours(sqlite3_index_info *info, int i)
-{
-	const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-
-	if (!c->usable || c->iColumn < 0 || sqlite3_vtab_in(info, i, -1) ||
-	    strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
-		return false;
-	switch (c->op) {
-	case SQLITE_INDEX_CONSTRAINT_EQ:
-	case SQLITE_INDEX_CONSTRAINT_GT:
-	case SQLITE_INDEX_CONSTRAINT_LE:
-	case SQLITE_INDEX_CONSTRAINT_LT:
-	case SQLITE_INDEX_CONSTRAINT_GE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
-{
-	const struct query_table *t = ((struct table *)vtab)->t;
-	struct test *tests = sqlite3_malloc64((sqlite3_uint64)(info->nConstraint + 1) *
-					      sizeof(*tests));
-	int n = 0;
-
-	if (!tests)
-		return SQLITE_NOMEM;
-	info->estimatedCost = (double)t->nrows + 1;
-	for (int i = 0; i < info->nConstraint; i++) {
-		if (!is_ours(info, i))
-			continue;
-		tests[n] = (struct test){ .column = info->aConstraint[i].iColumn,
-					  .op = info->aConstraint[i].op };
-		info->aConstraintUsage[i].argvIndex = ++n;
-		info->estimatedCost *= n == 1 ? 0.25 : 1;
-	}
-	info->estimatedRows = (sqlite3_int64)info->estimatedCost + 1;
-	info->idxNum = n;
-	info->idxStr = (char *)tests;
-	info->needToFreeIdxStr = 1;
-	return SQLITE_OK;
-}
-
-/* ---- going through the rows ---- */
 
 static int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
 	struct cursor *c = xcalloc(1, sizeof(*c));
 
-	c->t = ((struct table *)vtab)->t;
+	c->s = (struct query_shared *)vtab;
+	c->t = c->s->t;
 	*out = &c->base;
 	return SQLITE_OK;
 }
 
-static void tests_forget(struct cursor *c)
+static void cursor_forget(struct cursor *c)
 {
 	for (size_t i = 0; i < c->ntests; i++)
 		free((char *)c->tests[i].text.s);
 	free(c->tests);
+	free(c->class_passes);
 	c->tests = NULL;
-	c->ntests = 0;
+	c->class_passes = NULL;
+	c->ntests = c->nspans = c->span = 0;
+	c->list = NULL;
 }
 
 static int cursor_close(sqlite3_vtab_cursor *cursor)
 {
 	struct cursor *c = (struct cursor *)cursor;
 
-	tests_forget(c);
+	cursor_forget(c);
 	buf_release(&c->scratch);
 	free(c);
 	return SQLITE_OK;
 }
 
-static struct str copy_of(const void *bytes, size_t n)
-{
-	char *copy = xcalloc(n + 1, 1);
+/* ---- comparisons ---- */
 
-	if (n)
-		memcpy(copy, bytes, n);
-	return (struct str){ copy, n };
-}
-
-/* Is it a comparison of what is alike? It is then ready to be made. */
-static bool test_fill(struct test *test, const struct query_table *t,
-		      sqlite3_value *value)
-{
-	int type = sqlite3_value_type(value);
-
-	test->is_text = t->columns[test->column].type == QUERY_TEXT;
-	if (type != (test->is_text ? SQLITE_TEXT : SQLITE_INTEGER))
-		return false;
-	if (test->is_text)
-		test->text = copy_of(sqlite3_value_text(value),
-				     (size_t)sqlite3_value_bytes(value));
-	else
-		test->number = sqlite3_value_int64(value);
-	return true;
-}
-
-static int64_t number_of(enum query_type type, uint64_t number)
+int64_t query_number(enum query_type type, uint64_t number)
 {
 	bool as_it_is = type == QUERY_ADDRESS || type == QUERY_CHANGE;
 
 	return (int64_t)(as_it_is ? number : min_u64(number, INT64_MAX));
 }
 
-static struct query_value value_at(struct cursor *c, int column)
+bool query_test_passes(const struct query_test *test, enum query_type type,
+		       const struct query_value *v)
 {
-	buf_clear(&c->scratch);
-	return c->t->get(c->t->source, c->row, (size_t)column, &c->scratch);
-}
-
-static int compare(const struct cursor *c, const struct test *test,
-		   const struct query_value *v)
-{
-	int64_t number;
-
-	if (test->is_text)
-		return str_compare(v->text, test->text);
-	number = number_of(c->t->columns[test->column].type, v->number);
-	return (number > test->number) - (number < test->number);
-}
-
-static bool test_passes(struct cursor *c, const struct test *test)
-{
-	struct query_value v = value_at(c, test->column);
+	int64_t number = query_number(type, v->number);
 	int order;
 
-	if (v.kind == QUERY_IS_ABSENT)
+	if (v->kind == QUERY_IS_ABSENT)
 		return false;
-	order = compare(c, test, &v);
+	order = test->is_text ? str_compare(v->text, test->text)
+			      : (number > test->number) - (number < test->number);
 	switch (test->op) {
 	case SQLITE_INDEX_CONSTRAINT_EQ:
 		return order == 0;
@@ -226,53 +169,287 @@ static bool test_passes(struct cursor *c, const struct test *test)
 	}
 }
 
-static bool row_passes(struct cursor *c)
+static struct str copy_of(const void *bytes, size_t n)
 {
-	for (size_t i = 0; i < c->ntests; i++)
-		if (!test_passes(c, &c->tests[i]))
-			return false;
+	char *copy = xcalloc(n + 1, 1);
+
+	if (n)
+		memcpy(copy, bytes, n);
+	return (struct str){ copy, n };
+}
+
+/* A whole number, which 5.5e2 is, too. */
+static bool number_fill(struct query_test *test, sqlite3_value *value)
+{
+	double real = sqlite3_value_double(value);
+
+	if (sqlite3_value_type(value) == SQLITE_FLOAT &&
+	    !(real > -0x1p63 && real < 0x1p63 && real == (double)(int64_t)real))
+		return false;
+	test->number = sqlite3_value_int64(value);
 	return true;
 }
 
-static void row_settle(struct cursor *c)
+/* Is it a comparison of what is alike? It is then ready to be made. */
+static bool test_fill(struct query_test *test, const struct query_table *t,
+		      sqlite3_value *value)
 {
-	while (c->row < c->t->nrows && !row_passes(c))
-		c->row++;
+	int type = sqlite3_value_type(value);
+
+	test->is_text = query_type_is_text(t->columns[test->column].type);
+	if (test->is_text && type == SQLITE_TEXT) {
+		test->text = copy_of(sqlite3_value_text(value),
+				     (size_t)sqlite3_value_bytes(value));
+		return true;
+	}
+	return !test->is_text && (type == SQLITE_INTEGER || type == SQLITE_FLOAT) &&
+	       number_fill(test, value);
 }
 
-static int cursor_filter(sqlite3_vtab_cursor *cursor, int n, const char *tests, int argc,
+static enum query_type type_of(const struct cursor *c, int column)
+{
+	return c->t->columns[column].type;
+}
+
+static struct query_value value_at(struct cursor *c, int column)
+{
+	buf_clear(&c->scratch);
+	return c->t->get(c->t->source, c->row, (size_t)column, &c->scratch);
+}
+
+static bool row_passes(struct cursor *c)
+{
+	if (c->t->is_there && !c->t->is_there(c->t->source, c->row))
+		return false;
+	if (c->class_passes && !c->class_passes[c->t->class_of(c->t->source, c->row)])
+		return false;
+	for (size_t i = 0; i < c->ntests; i++) {
+		const struct query_test *test = &c->tests[i];
+		struct query_value v = value_at(c, test->column);
+
+		if (!query_test_passes(test, type_of(c, test->column), &v))
+			return false;
+	}
+	return true;
+}
+
+/* ---- going through the rows ---- */
+
+/* On to the first row from `place` on that passes. */
+static int cursor_settle(struct cursor *c)
+{
+	for (; c->span < c->nspans; c->place = c->spans[++c->span].from) {
+		size_t end = c->spans[c->span].to;
+
+		for (; c->place < end; c->place++) {
+			if (++c->looked_at % TICK == 0 &&
+			    !query_db_goes_on(c->s->q, TICK))
+				return SQLITE_INTERRUPT;
+			c->row = c->list ? c->list[c->place] : c->place;
+			if (row_passes(c))
+				return SQLITE_OK;
+		}
+		if (c->span + 1 == c->nspans)
+			break;
+	}
+	c->span = c->nspans;
+	return SQLITE_OK;
+}
+
+static void begin(struct query_shared *s)
+{
+	if (s->has_begun)
+		return;
+	s->nrows = s->t->begin ? s->t->begin(s->t->source) : s->t->nrows;
+	s->has_begun = true;
+}
+
+/* Between which values of a column rows are wanted. False: none are told, or negative ones
+ * may be, as SQLite sees high addresses. */
+static bool bounds_of(const struct cursor *c, int column, uint64_t *low, uint64_t *high)
+{
+	int64_t from = type_of(c, column) == QUERY_ADDRESS ? INT64_MIN : 0;
+	int64_t to = INT64_MAX;
+
+	for (size_t i = 0; i < c->ntests; i++) {
+		const struct query_test *t = &c->tests[i];
+		unsigned op = t->op;
+
+		if (t->column != column)
+			continue;
+		if (op != SQLITE_INDEX_CONSTRAINT_LT && op != SQLITE_INDEX_CONSTRAINT_LE)
+			from = t->number > from ? t->number : from;
+		if (op != SQLITE_INDEX_CONSTRAINT_GT && op != SQLITE_INDEX_CONSTRAINT_GE)
+			to = t->number < to ? t->number : to;
+	}
+	*low = (uint64_t)from;
+	*high = (uint64_t)to;
+	return from >= 0 && (from > 0 || to < INT64_MAX);
+}
+
+/* The spans of a column that can be found. */
+static bool cursor_find(struct cursor *c)
+{
+	uint64_t low, high;
+
+	for (size_t i = 0; i < c->ntests; i++) {
+		int column = c->tests[i].column;
+
+		if (!(c->t->columns[column].flags & QUERY_FINDS) ||
+		    !bounds_of(c, column, &low, &high))
+			continue;
+		c->nspans = (int64_t)low > (int64_t)high
+				    ? 0
+				    : c->t->find(c->t->source, (size_t)column, low, high,
+						 c->spans);
+		return true;
+	}
+	return false;
+}
+
+/* Rows of a value by an index, if one is there or has become worth its while. */
+static bool cursor_look_up(struct cursor *c)
+{
+	struct query_shared *s = c->s;
+	const uint32_t *rows;
+	size_t n;
+
+	for (size_t i = 0; i < c->ntests; i++) {
+		const struct query_test *test = &c->tests[i];
+		size_t column = (size_t)test->column;
+
+		if (test->op != SQLITE_INDEX_CONSTRAINT_EQ)
+			continue;
+		if (!s->indexes[column] && s->searches[column]++ == SEARCHES_BEFORE_INDEX)
+			s->indexes[column] = query_index_build(s, column);
+		if (!s->indexes[column])
+			continue;
+		query_index_find(s->indexes[column], test, &rows, &n);
+		c->list = rows;
+		c->spans[0] = (struct query_span){ 0, n };
+		c->nspans = 1;
+		return true;
+	}
+	return false;
+}
+
+static bool cursor_place(struct cursor *c, const struct query_plan *plan)
+{
+	c->spans[0] = (struct query_span){ 0, c->s->nrows };
+	c->nspans = 1;
+	if (plan->order) {
+		if (!query_rows_by_class(c->s, plan))
+			return false;
+		c->list = c->s->by_class;
+		c->spans[0].to = c->s->by_class_n;
+	} else if (!cursor_find(c)) {
+		(void)cursor_look_up(c);
+	}
+	c->place = c->nspans ? c->spans[0].from : 0;
+	return true;
+}
+
+/* ---- comparisons of a class ---- */
+
+/* Does the list have a value that the class has? */
+static bool list_passes(int column, const struct query_table *t, sqlite3_value *list,
+			const struct query_value *v)
+{
+	sqlite3_value *one = NULL;
+	bool passes = false;
+	int code;
+
+	for (code = sqlite3_vtab_in_first(list, &one);
+	     code == SQLITE_OK && one && !passes;
+	     code = sqlite3_vtab_in_next(list, &one)) {
+		struct query_test test = { .column = column,
+					   .op = SQLITE_INDEX_CONSTRAINT_EQ };
+
+		passes = test_fill(&test, t, one) &&
+			 query_test_passes(&test, t->columns[column].type, v);
+		free((char *)test.text.s);
+	}
+	return passes;
+}
+
+/* Makes the comparison for all classes; then rows need not be asked. */
+static void classes_test(struct cursor *c, const struct query_test *test,
+			 sqlite3_value *list)
+{
+	const struct query_table *t = c->t;
+	size_t n = t->nclasses(t->source);
+	bool is_new = !c->class_passes;
+
+	if (is_new)
+		c->class_passes = xcalloc(n + 1, sizeof(*c->class_passes));
+	for (size_t class = 0; class < n; class ++) {
+		struct query_value v =
+			t->class_get(t->source, class, (size_t)test->column);
+		bool passes =
+			list ? list_passes(test->column, t, list, &v)
+			     : query_test_passes(test, type_of(c, test->column), &v);
+
+		c->class_passes[class] = passes && (is_new || c->class_passes[class]);
+	}
+}
+
+static bool is_of_class(const struct cursor *c, const struct query_test *test)
+{
+	return c->t->nclasses && c->t->columns[test->column].flags & QUERY_CLASS;
+}
+
+/* Takes over a comparison. False: nothing is like that, and there are no rows. */
+static bool cursor_take(struct cursor *c, const struct query_test *planned,
+			sqlite3_value *value)
+{
+	struct query_test test = *planned;
+
+	if (!test.is_list && sqlite3_value_type(value) == SQLITE_NULL)
+		return false;
+	if (test.is_list) {
+		classes_test(c, &test, value);
+	} else if (test_fill(&test, c->t, value)) {
+		if (is_of_class(c, &test)) {
+			classes_test(c, &test, NULL);
+			free((char *)test.text.s);
+		} else {
+			c->tests[c->ntests++] = test;
+		}
+	}
+	return true;
+}
+
+/* ---- what SQLite calls ---- */
+
+static int cursor_filter(sqlite3_vtab_cursor *cursor, int n, const char *text, int argc,
 			 sqlite3_value **values)
 {
 	struct cursor *c = (struct cursor *)cursor;
+	const struct query_plan *plan = (const void *)text;
 
-	(void)argc;
-	tests_forget(c);
-	c->tests = xcalloc((size_t)n + 1, sizeof(*c->tests));
-	for (int i = 0; i < n; i++) {
-		struct test *test = &c->tests[c->ntests];
-
-		*test = ((const struct test *)(const void *)tests)[i];
-		c->ntests += test_fill(test, c->t, values[i]);
-	}
-	c->row = 0;
-	row_settle(c);
-	return SQLITE_OK;
+	(void)n, (void)argc;
+	cursor_forget(c);
+	begin(c->s);
+	c->tests = xcalloc(plan->ntests + 1, sizeof(*c->tests));
+	for (size_t i = 0; i < plan->ntests; i++)
+		if (!cursor_take(c, &plan->tests[i], values[i]))
+			return SQLITE_OK;
+	return cursor_place(c, plan) ? cursor_settle(c) : SQLITE_INTERRUPT;
 }
 
 static int cursor_next(sqlite3_vtab_cursor *cursor)
 {
 	struct cursor *c = (struct cursor *)cursor;
 
-	c->row++;
-	row_settle(c);
-	return SQLITE_OK;
+	c->place++;
+	return cursor_settle(c);
 }
 
 static int cursor_eof(sqlite3_vtab_cursor *cursor)
 {
 	const struct cursor *c = (const struct cursor *)cursor;
 
-	return c->row >= c->t->nrows;
+	return c->span >= c->nspans;
 }
 
 static void text_result(struct cursor *c, sqlite3_context *context, struct str text)
@@ -290,8 +467,7 @@ static int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
 	struct query_value v = value_at(c, column);
 
 	if (v.kind == QUERY_IS_NUMBER)
-		sqlite3_result_int64(context,
-				     number_of(c->t->columns[column].type, v.number));
+		sqlite3_result_int64(context, query_number(type_of(c, column), v.number));
 	else if (v.kind == QUERY_IS_TEXT)
 		text_result(c, context, v.text);
 	return SQLITE_OK; /* without a result it is NULL */
@@ -299,16 +475,14 @@ static int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
 
 static int cursor_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
 {
-	const struct cursor *c = (const struct cursor *)cursor;
-
-	*rowid = (sqlite3_int64)c->row;
+	*rowid = (sqlite3_int64)((const struct cursor *)cursor)->row;
 	return SQLITE_OK;
 }
 
 /* Without xCreate the table is there by its name alone, and there is nothing to create. */
 static const sqlite3_module module = {
 	.xConnect = table_connect,
-	.xBestIndex = best_index,
+	.xBestIndex = query_plan_build,
 	.xDisconnect = table_disconnect,
 	.xOpen = cursor_open,
 	.xClose = cursor_close,
@@ -332,10 +506,11 @@ static bool connect_now(sqlite3 *db, const char *name)
 	return code == SQLITE_OK;
 }
 
-bool query_table_register(sqlite3 *db, const struct query_table *t)
+bool query_table_register(struct query_db *q, const struct query_table *t)
 {
-	assert(t->nrows <= UINT32_MAX);
-	return sqlite3_create_module_v2(db, t->name, &module, (void *)t, NULL) ==
-		       SQLITE_OK &&
-	       connect_now(db, t->name);
+	struct connecting *c = xcalloc(1, sizeof(*c));
+
+	*c = (struct connecting){ q, t };
+	return sqlite3_create_module_v2(q->db, t->name, &module, c, free) == SQLITE_OK &&
+	       connect_now(q->db, t->name);
 }

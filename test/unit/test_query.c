@@ -27,13 +27,13 @@ static const struct thing things[] = {
 };
 
 static const struct query_column columns[] = {
-	{ "addr", QUERY_ADDRESS, "where" },
-	{ "size", QUERY_BYTES, "how much" },
-	{ "kind", QUERY_TEXT, "what" },
-	{ "flag", QUERY_BOOL, "whether" },
-	{ "dear", QUERY_NUMBER, "nobody may ask for it" },
-	{ "odd", QUERY_TEXT, "bytes that are no text" },
-	{ "grew", QUERY_CHANGE, "-2, -1, 0, 1 …" },
+	{ "addr", QUERY_ADDRESS, "where", 0 },
+	{ "size", QUERY_BYTES, "how much", 0 },
+	{ "kind", QUERY_TEXT, "what", 0 },
+	{ "flag", QUERY_BOOL, "whether", 0 },
+	{ "dear", QUERY_NUMBER, "nobody may ask for it", 0 },
+	{ "odd", QUERY_TEXT, "bytes that are no text", 0 },
+	{ "grew", QUERY_CHANGE, "-2, -1, 0, 1 …", 0 },
 };
 
 static struct query_value number(uint64_t n)
