@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/compare_int.h"
+#include "cmd/graph_int.h"
 
 struct top_args {
 	const char *target;
 	struct since_args since;
-};
-
-struct top_source {
-	const struct model *m;
-	struct top top;
 };
 
 static struct cell get_domain(const void *source, size_t row, struct buf *scratch)

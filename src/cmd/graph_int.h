@@ -28,6 +28,12 @@ struct cell node_get_value(const void *source, size_t row, struct buf *scratch);
 struct cell node_get_what(const void *source, size_t row, struct buf *scratch);
 struct cell node_get_held(const void *source, size_t row, struct buf *scratch);
 
+/* What the rows of `top` are asked of. */
+struct top_source {
+	const struct model *m;
+	struct top top;
+};
+
 /* "app.models.Order", "c++ shop::Order", "uncategorized". Appends. */
 void type_show(const struct model *m, uint32_t type, struct buf *out);
 void node_show(const struct model *m, uint32_t node, struct buf *out);

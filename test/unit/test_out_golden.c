@@ -18,10 +18,11 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview, &cmd_summary,    &cmd_top,      &cmd_objects, &cmd_tree,
-	&cmd_show,     &cmd_why,        &cmd_sizes,    &cmd_arenas,  &cmd_blocks,
-	&cmd_diff,     &cmd_waste,      &cmd_check,    &cmd_hexdump, &cmd_dump,
-	&cmd_help,     &cmd_completion, &cmd_complete, &cmd_version, NULL,
+	&cmd_overview, &cmd_summary, &cmd_top,        &cmd_objects,  &cmd_tree,
+	&cmd_show,     &cmd_why,     &cmd_sizes,      &cmd_arenas,   &cmd_blocks,
+	&cmd_diff,     &cmd_waste,   &cmd_check,      &cmd_hexdump,  &cmd_sql,
+	&cmd_dump,     &cmd_help,    &cmd_completion, &cmd_complete, &cmd_version,
+	NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -205,6 +206,32 @@ static const struct golden goldens[] = {
 	{ "nothing.txt", { "hexdump", "4711", "0x10000", "0" }, 2 },
 	{ "nothing.txt", { "hexdump", "4711", "0x10000", "65M" }, 2 },
 	{ "nothing.txt", { "hexdump", "4711", "0xffffffffffffffff" }, 2 },
+	{ "sql.txt",
+	  { "sql", "4713",
+	    "SELECT kind, count(*), sum(size), avg(size), min(addr) FROM nodes "
+	    "WHERE domain = \"python\" GROUP BY kind ORDER BY sum(size) DESC" },
+	  0 },
+	{ "sql.json",
+	  { "sql", "4713", "--json",
+	    "SELECT n.addr, n.kind, n.size, m.size, m.size - n.size AS less, m.value, "
+	    "1.5 * n.size AS more, e.label FROM edges e JOIN nodes n ON n.addr = "
+	    "e.source "
+	    "JOIN nodes m ON m.addr = e.target WHERE n.kind = 'dict' AND n.size > 200" },
+	  0 },
+	{ "sql.csv",
+	  { "sql", "4713", "--csv",
+	    "SELECT addr, kind, possible, -size, size / 7.0, dominator FROM nodes "
+	    "ORDER BY addr LIMIT 4" },
+	  0 },
+	{ "sql-cut.txt", { "sql", "4713", "-n2", "SELECT addr, size FROM nodes" }, 0 },
+	{ "sql-none.txt", { "sql", "4713", "SELECT 1 WHERE 0" }, 0 },
+	{ "sql-schema.txt", { "sql", "--schema" }, 0 },
+	{ "sql-schema.json", { "sql", "--schema", "--json" }, 0 },
+	{ "nothing.txt", { "sql", "4713" }, 2 },
+	{ "nothing.txt", { "sql" }, 2 },
+	{ "nothing.txt", { "sql", "1", "SELECT sise FROM nodes" }, 2 },
+	{ "nothing.txt", { "sql", "4713", "DELETE FROM nodes" }, 2 },
+	{ "nothing.txt", { "sql", "1", "SELECT 1" }, 3 },
 	{ "completion.bash", { "completion", "bash" }, 0 },
 	{ "completion.zsh", { "completion", "zsh" }, 0 },
 	{ "completion.fish", { "completion", "fish" }, 0 },
