@@ -19,8 +19,35 @@ enum { CPU_SECONDS_MOST = 10 };
 enum { CPU_SECONDS_MOST = 1 };
 #endif
 
+/* Every column of every table, a join, a group. */
+static const char damage_query[] =
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM nodes) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM types) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM strings) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM parts) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM edges) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM roots) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM root_groups) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM blocks) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM arenas) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM bins) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM heaps) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM pools) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM slabs) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM regions) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM pages) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM modules) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM threads) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM frames) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM process) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM findings) UNION ALL "
+	"SELECT count(*) FROM (SELECT DISTINCT * FROM evidence) UNION ALL "
+	"SELECT count(*) FROM nodes n JOIN edges e ON e.target = n.addr "
+	"WHERE e.source > owner(e.target) UNION ALL "
+	"SELECT count(*) FROM (SELECT kind FROM nodes GROUP BY kind, domain)";
+
 struct rows_run {
-	char path[64], addr[32], flag[40];
+	char path[64], addr[32], flag[40], where[64];
 	char whole[64]; /* a file that is not damaged, for commands that take two */
 	/* Of a command's own flags one is said, or none; and of several targets one is the
 	 * damaged file, or all are. */
@@ -59,6 +86,8 @@ static inline char *row_word(const struct rows_run *r, const struct command *c, 
 		return row_target(r, c, i);
 	if (arg->type == OPT_TYPE_ENUM)
 		return (char *)arg->words[0];
+	if (strcmp(arg->name, "QUERY") == 0)
+		return (char *)damage_query;
 	return arg->type == OPT_TYPE_ADDRESS ? (char *)r->addr : (char *)"256";
 }
 
@@ -106,6 +135,11 @@ static inline int row_words(struct rows_run *r, const struct command *c,
 		argv[n++] = r->flag;
 	if (r->json && c->flags & COMMAND_FORMATS)
 		argv[n++] = (char *)"--json";
+	if (r->json && c->flags & COMMAND_SORT && !row_flag(r, c)) {
+		snprintf(r->where, sizeof(r->where), "--where=%s > 0 or 1",
+			 c->columns[0].name);
+		argv[n++] = r->where;
+	}
 	argv[n] = NULL;
 	return n;
 }
