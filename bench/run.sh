@@ -24,3 +24,5 @@ printf '\n'
 BENCH_PYTHON=$peer_python python3 bench/bench_python.py "$BUILD"
 printf '\n'
 BENCH_PYTHON=$peer_python python3 bench/bench_snapshot.py "$BUILD"
+printf '\n'
+BENCH_PYTHON=$peer_python python3 bench/bench_sql.py "$BUILD" # 10 M nodes: minutes, and 5 GB of memory
