@@ -27,7 +27,12 @@ struct top {
 void top_build(const struct model *m, struct top *out);
 /* Only of these, a bit a node; NULL: of all. */
 void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out);
+/* The same without what is retained, which takes longest. */
+void top_build_sizes(const struct model *m, struct top *out);
 void top_release(struct top *t);
+
+/* Fills m->totals, unless they are there already (a snapshot file that has them). */
+void totals_build(struct model *m);
 
 /* ---- waste: memory that tells nothing, and who holds it ---- */
 

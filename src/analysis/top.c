@@ -122,19 +122,11 @@ static void add_nodes(const struct model *m, const uint64_t *only, struct top_ro
 	}
 }
 
-void top_build(const struct model *m, struct top *out)
+/* Of all types: those that there are none of are left out. */
+static void keep_some(struct top_row *rows, const struct model *m, struct top *out)
 {
-	top_build_of(m, NULL, out);
-}
-
-void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out)
-{
-	struct top_row *rows = xcalloc(m->types.n, sizeof(*rows));
 	size_t n = 0;
 
-	add_nodes(m, nodes, rows);
-	if (m->dominators.n > 0)
-		add_retained(m, nodes, rows);
 	for (size_t t = 0; t < m->types.n; t++) {
 		if (rows[t].count == 0)
 			continue;
@@ -142,6 +134,29 @@ void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out)
 		rows[n++].type = (uint32_t)t;
 	}
 	*out = (struct top){ rows, n };
+}
+
+void top_build_sizes(const struct model *m, struct top *out)
+{
+	struct top_row *rows = xcalloc(m->types.n, sizeof(*rows));
+
+	add_nodes(m, NULL, rows);
+	keep_some(rows, m, out);
+}
+
+void top_build_of(const struct model *m, const uint64_t *nodes, struct top *out)
+{
+	struct top_row *rows = xcalloc(m->types.n, sizeof(*rows));
+
+	add_nodes(m, nodes, rows);
+	if (m->dominators.n > 0)
+		add_retained(m, nodes, rows);
+	keep_some(rows, m, out);
+}
+
+void top_build(const struct model *m, struct top *out)
+{
+	top_build_of(m, NULL, out);
 }
 
 void top_release(struct top *t)

@@ -106,6 +106,7 @@ static bool dump_write(struct model *m, struct snap_writer *w, struct err *e)
 {
 	bool derive = dominators_are_wanted(m);
 
+	totals_build(m);
 	if (!snap_write_known(w, m, e))
 		return false;
 	forget_written(m);

@@ -53,12 +53,17 @@ static void describe_process(struct collection *c)
 {
 	struct model_processes *p = &c->model->processes;
 	size_t row = model_processes_add(c->model);
+	struct timespec now;
 	char link[64], exe[4096];
 	ssize_t n;
 
 	p->pid[row] = (uint32_t)c->pid;
 	p->kind[row] = TARGET_LIVE;
-	p->time[row] = (uint64_t)time(NULL);
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->time[row] = (uint64_t)now.tv_sec;
+	p->time_ns[row] = (uint32_t)now.tv_nsec;
+	p->started[row] = mem_started(c->pid);
+	p->memory_limit[row] = mem_limit(c->pid);
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)c->pid);
 	n = readlink(link, exe, sizeof(exe));
 	if (n > 0)

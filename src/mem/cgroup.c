@@ -151,9 +151,14 @@ static uint64_t stat_number(const struct buf *text, const char *word)
 	return 0;
 }
 
+static uint64_t level_limit(const struct cgroup *c, bool is_v2)
+{
+	return read_number(c, is_v2 ? "memory.max" : "memory.limit_in_bytes");
+}
+
 static uint64_t level_headroom(const struct cgroup *c, bool is_v2)
 {
-	uint64_t max = read_number(c, is_v2 ? "memory.max" : "memory.limit_in_bytes");
+	uint64_t max = level_limit(c, is_v2);
 	uint64_t used =
 		read_number(c, is_v2 ? "memory.current" : "memory.usage_in_bytes");
 	struct buf text = { 0 };
@@ -185,9 +190,13 @@ uint64_t mem_headroom(void)
 	return cgroup_headroom(getpid());
 }
 
-uint64_t cgroup_headroom(pid_t pid)
+/* What there is of something at each level from the process's cgroup up, of each version; the
+ * least. */
+typedef uint64_t level_fn(const struct cgroup *c, bool is_v2);
+
+static uint64_t least_of_levels(pid_t pid, level_fn *fn)
 {
-	uint64_t least = machine_headroom();
+	uint64_t least = UINT64_MAX;
 
 	for (int version = 1; version <= 2; version++) {
 		struct cgroup c;
@@ -196,11 +205,23 @@ uint64_t cgroup_headroom(pid_t pid)
 		if (!cgroup_find(pid, version == 1 ? "memory" : "", &c))
 			continue;
 		do {
-			least = min_u64(least, level_headroom(&c, version == 2));
+			least = min_u64(least, fn(&c, version == 2));
 			slash = strrchr(c.dir + c.mount, '/');
 			if (slash)
 				*slash = 0;
 		} while (slash);
 	}
 	return least;
+}
+
+uint64_t cgroup_headroom(pid_t pid)
+{
+	return min_u64(machine_headroom(), least_of_levels(pid, level_headroom));
+}
+
+uint64_t mem_limit(pid_t pid)
+{
+	uint64_t limit = least_of_levels(pid, level_limit);
+
+	return limit == UINT64_MAX ? 0 : limit;
 }

@@ -237,6 +237,12 @@ must_check bool mem_write_core(struct mem *m, pid_t pid,
 			       const struct new_file_options *to, struct core_writing *w,
 			       struct err *e);
 
+/* When a process started, in nanoseconds after the machine: with its pid it tells one
+ * process from another. 0: there is none. */
+uint64_t mem_started(pid_t pid);
+/* The least limit of memory, in bytes, of its cgroups; 0: none, or not known. */
+uint64_t mem_limit(pid_t pid);
+
 /* Bytes of memory that this process may still have, by the machine and its cgroups;
  * UINT64_MAX: not known. */
 uint64_t mem_headroom(void);

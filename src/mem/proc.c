@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mem/proc_int.h"
 
+#include "mem/mem.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +133,26 @@ bool proc_status_read(pid_t pid, struct proc_status *out)
 	parse_flags(text.s, out);
 	buf_release(&text);
 	return true;
+}
+
+/* proc_pid_stat(5): the 22nd field, in ticks; the second is a name in parentheses, which may
+ * hold any characters. */
+uint64_t mem_started(pid_t pid)
+{
+	enum { FIELDS_BEHIND_NAME = 20 };
+	struct buf text = { 0 };
+	const char *at = NULL;
+	uint64_t ticks = 0;
+	long hz = sysconf(_SC_CLK_TCK);
+
+	if (proc_read(pid, "stat", &text))
+		at = strrchr(text.s, ')');
+	for (int i = 0; at && i < FIELDS_BEHIND_NAME; i++)
+		at = strchr(at + 1, ' ');
+	if (at && hz > 0)
+		ticks = strtoull(at, NULL, 10);
+	buf_release(&text);
+	return ticks * (1000000000 / (uint64_t)max_u64((uint64_t)hz, 1));
 }
 
 bool proc_threads(pid_t pid, pid_t **tids, size_t *n)

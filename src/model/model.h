@@ -144,6 +144,10 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(uint8_t, has_waste)		/* 1: duplicates and slack were looked for */ \
 	X(uint64_t, mmap_threshold)	/* blocks of so many bytes and more malloc maps; 0 unknown */ \
 	X(uint64_t, trim_unit)		/* malloc lowers the break by multiples of it; 0 unknown */ \
+	X(uint32_t, time_ns)		/* of the snapshot: nanoseconds beyond `time` */ \
+	X(uint64_t, started)		/* the process, nanoseconds after the machine; 0 unknown. With pid
+					 * and exe this tells one process from another */ \
+	X(uint64_t, memory_limit)	/* bytes: the least of its cgroups'; 0 none, or not known */ \
 	T(exe) T(allocator) T(python) T(label)
 
 #define REGION_COLUMNS(X, T) \
@@ -265,6 +269,10 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	T(domain) T(kind) T(detail) \
 	X(uint32_t, uncounted)		/* of each instance: bytes for attributes that its size leaves out */
 
+/* Derived (analysis/), for who wants nothing else: the nodes of each type. As many rows as
+ * types, or none. */
+#define TOTAL_COLUMNS(X, T) X(uint64_t, count) X(uint64_t, size) X(uint64_t, footprint)
+
 /* What edges and parts are called. Rows 0 .. LABEL_WEAK are the kinds without a name. */
 #define LABEL_COLUMNS(X, T) X(uint8_t, kind) /* enum label_kind */ T(name)
 
@@ -327,6 +335,7 @@ enum bin_kind { BIN_TCACHE, BIN_FASTBIN, BIN_UNSORTED, BIN_SMALL, BIN_LARGE };
 	X(DUPLICATE_COLUMNS, duplicates) \
 	X(SLACK_COLUMNS, slack) \
 	X(TYPE_COLUMNS, types) \
+	X(TOTAL_COLUMNS, totals) \
 	X(LABEL_COLUMNS, labels) \
 	X(EDGE_FIRST_COLUMNS, edge_first) \
 	X(EDGE_TO_COLUMNS, edge_to) \

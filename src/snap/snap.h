@@ -43,6 +43,11 @@ must_check bool snap_read(const char *path, struct model **out, struct err *e);
 /* The same of an open file, `name` for messages; takes fd over in any case. */
 must_check bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e);
 
+/* Only these tables, and the texts that they name: in the time that these take, whatever else
+ * the file holds. Rows that they lead to are to be chosen, too. */
+must_check bool snap_read_some(const char *path, const enum model_table_id *tables,
+			       size_t n, struct model **out, struct err *e);
+
 /* By the first bytes of a file (eight are enough). */
 bool snap_is_snapshot(const void *first_bytes, size_t n);
 

@@ -275,6 +275,8 @@ static bool check_shapes(const struct model *m, struct err *e)
 	if (m->dominators.n != 0 && m->dominators.n != nodes)
 		return fail(e, ERR_FILE,
 			    "'dominators' has not as many rows as there are nodes");
+	if (m->totals.n != 0 && m->totals.n != m->types.n)
+		return fail(e, ERR_FILE, "'totals' has not as many rows as 'types'");
 	if (m->labels.n > UINT16_MAX + (size_t)1 ||
 	    (m->labels.n > 0 && m->labels.n <= LABEL_WEAK))
 		return fail(e, ERR_FILE, "'labels' has a number of rows that cannot be");

@@ -79,22 +79,50 @@ void frame_room_release(struct frame_room *k);
 const char *frame_decode(int fd, const struct stored_frame *f, const struct values *v,
 			 struct frame_room *k, uint8_t *plain);
 
-/* ---- kept memory, read at need (snap_memory.c) ---- */
+/* ---- a section that is read at need (snap_section.c) ---- */
 
-/* The section memory.bytes. */
-struct memory_section {
+struct stored_section {
 	struct values values; /* .rows: of the whole section */
 	uint32_t frame_rows;
 	struct stored_frame *frames; /* owned */
 	size_t nframes;
 };
 
+struct section_reader {
+	int fd; /* borrowed */
+	struct stored_section section;
+	struct frame_room room;
+	uint8_t *plain;    /* the frame at hand */
+	uint64_t frame;    /* its number */
+	const char *wrong; /* why there is none of it; NULL: there is */
+};
+
+/* Takes over the frames; none of them is read yet. */
+struct section_reader section_open(int fd, const struct stored_section *s);
+void section_close(struct section_reader *r);
+/* Rows of the section, all of which there are. False: r->wrong says why the frame at hand
+ * cannot be read. */
+must_check bool section_copy(struct section_reader *r, uint64_t from, void *dst,
+			     uint64_t rows);
+/* Says that, and is false. */
+must_check bool section_damage(const struct section_reader *r, const char *name,
+			       struct err *e);
+
+/* ---- texts, those that are wanted (snap_text.c) ---- */
+
+/* Gives the text columns of m's tables, which hold the file's ids, ids of m's own: of the
+ * texts that they name, and no others. `end` and `bytes` are the sections of strings. */
+must_check bool texts_adopt(struct model *m, struct section_reader *end,
+			    struct section_reader *bytes, struct err *e);
+
+/* ---- kept memory, read at need (snap_memory.c) ---- */
+
 /* How many bytes the section has for the table `memory`, whose rows are in order. */
 uint64_t memory_stored(const struct model *m);
 
 /* The bytes of m->memory, whose rows fit the section. Takes over fd and the frames; none
  * of them is read yet. `name` is the file's, for messages. */
-struct bytes_source memory_open(int fd, const char *name, const struct memory_section *s,
+struct bytes_source memory_open(int fd, const char *name, const struct stored_section *s,
 				const struct model *m);
 
 /* ---- what a model must hold to be safe to read (snap_check.c) ---- */

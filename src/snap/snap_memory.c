@@ -2,8 +2,7 @@
 /*
  * Kept memory. The section is the bytes of all ranges one behind the other, but for those
  * that are all zeroes. It may be larger than this machine's memory, and most commands never
- * look at it: a frame is read, checked and decoded when a byte of it is asked for, and the
- * last one stays at hand, for who reads memory reads on.
+ * look at it: it is read where a byte of it is asked for.
  */
 #include "snap/snap_int.h"
 
@@ -16,18 +15,12 @@ struct kept_range {
 	bool is_zeroes;
 };
 
-enum { NO_FRAME = UINT32_MAX };
-
 struct kept {
 	int fd;
 	char *name; /* of the file */
-	struct memory_section section;
+	struct section_reader section;
 	struct kept_range *ranges; /* by address */
 	size_t n;
-	struct frame_room room;
-	uint8_t *bytes;    /* of the frame at hand */
-	uint64_t frame;    /* its number, or NO_FRAME */
-	const char *wrong; /* why it holds none */
 	struct err damage; /* .kind: met one */
 };
 
@@ -42,45 +35,14 @@ uint64_t memory_stored(const struct model *m)
 	return sum;
 }
 
-static uint64_t rows_of_frame(const struct kept *k, uint64_t frame)
-{
-	const struct memory_section *s = &k->section;
-
-	return min_u64(s->frame_rows, s->values.rows - frame * s->frame_rows);
-}
-
-static void load_frame(struct kept *k, uint64_t frame)
-{
-	const struct stored_frame *f = &k->section.frames[frame];
-	struct values v = k->section.values;
-
-	v.rows = rows_of_frame(k, frame);
-	k->frame = frame;
-	k->wrong = frame_decode(k->fd, f, &v, &k->room, k->bytes);
-	if (k->wrong)
-		(void)!fail(
-			&k->damage, ERR_FILE,
-			"cannot read '%s': section 'memory.bytes' is damaged: the frame "
-			"at %lu %s",
-			k->name, f->offset, k->wrong);
-}
-
 /* Bytes of the section, all of which are there. */
 static bool copy_stored(struct kept *k, uint64_t from, uint8_t *dst, size_t len)
 {
-	while (len > 0) {
-		uint64_t frame = from / k->section.frame_rows;
-		uint64_t inside = from % k->section.frame_rows;
-		size_t take = (size_t)min_u64(len, rows_of_frame(k, frame) - inside);
-
-		if (frame != k->frame)
-			load_frame(k, frame);
-		if (k->wrong)
-			return false;
-		memcpy(dst, k->bytes + inside, take);
-		from += take, dst += take, len -= take;
-	}
-	return true;
+	if (section_copy(&k->section, from, dst, len))
+		return true;
+	if (!section_damage(&k->section, "memory.bytes", &k->damage))
+		(void)!err_within(&k->damage, "cannot read '%s'", k->name);
+	return false;
 }
 
 static bool kept_read(void *context, taddr at, void *dst, size_t len)
@@ -120,11 +82,9 @@ static void kept_close(void *context)
 	struct kept *k = context;
 
 	autoclose_fd(&k->fd);
-	frame_room_release(&k->room);
+	section_close(&k->section);
 	free(k->name);
-	free(k->section.frames);
 	free(k->ranges);
-	free(k->bytes);
 	free(k);
 }
 
@@ -144,20 +104,14 @@ static void take_ranges(struct kept *k, const struct model *m)
 	}
 }
 
-struct bytes_source memory_open(int fd, const char *name, const struct memory_section *s,
+struct bytes_source memory_open(int fd, const char *name, const struct stored_section *s,
 				const struct model *m)
 {
 	struct kept *k = xcalloc(1, sizeof(*k));
-	uint64_t raw = min_u64(s->frame_rows, s->values.rows), stored = 0;
 
 	k->fd = fd;
 	k->name = xstrdup(name);
-	k->section = *s;
-	k->frame = NO_FRAME;
+	k->section = section_open(fd, s);
 	take_ranges(k, m);
-	for (size_t i = 0; i < s->nframes; i++)
-		stored = max_u64(stored, s->frames[i].size);
-	k->room = frame_room_make(stored, raw);
-	k->bytes = xcalloc(1, raw);
 	return (struct bytes_source){ kept_read, kept_check, kept_close, k };
 }

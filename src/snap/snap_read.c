@@ -72,8 +72,10 @@ struct reader {
 	size_t nslots;
 	struct frame *frames;
 	size_t nframes, cap;
-	uint64_t max_raw, max_stored; /* of a frame */
-	struct memory_section memory;
+	uint64_t max_raw, max_stored;      /* of a frame */
+	const enum model_table_id *chosen; /* tables to read, NULL: all */
+	size_t nchosen;
+	struct stored_section at_need[NSPECIAL]; /* those that are not read at once */
 	struct frame_room worker[WORKERS_MAX];
 	struct model *model;
 	uint64_t *string_end; /* owned, until they are the model's strings */
@@ -160,6 +162,14 @@ static void make_slots(struct reader *r)
 	r->slots[at + MEMORY_BYTES] = (struct slot){ "memory", "bytes", .width = 1 };
 }
 
+static bool is_chosen(const struct reader *r, const char *table)
+{
+	for (size_t i = 0; r->chosen && i < r->nchosen; i++)
+		if (strcmp(model_tables[r->chosen[i]].name, table) == 0)
+			return true;
+	return !r->chosen || strcmp(table, "strings") == 0;
+}
+
 static struct slot *special_slot(const struct reader *r, size_t which)
 {
 	return &r->slots[r->nslots - NSPECIAL + which];
@@ -233,15 +243,23 @@ static void add_frame(struct reader *r, const struct frame *f)
 	r->max_stored = max_u64(r->max_stored, f->stored.size);
 }
 
-/* Those of memory are read when somebody asks for their bytes. */
+/* Memory is read when somebody asks for its bytes; of texts only those are that chosen
+ * tables name. */
+static bool is_read_at_need(const struct reader *r, const struct slot *slot)
+{
+	return slot == special_slot(r, MEMORY_BYTES) ||
+	       (r->chosen && slot >= special_slot(r, 0));
+}
+
 static void keep_frame(struct reader *r, const struct frame *f)
 {
-	struct memory_section *s = &r->memory;
+	struct stored_section *s;
 
-	if (f->slot != special_slot(r, MEMORY_BYTES)) {
+	if (!is_read_at_need(r, f->slot)) {
 		add_frame(r, f);
 		return;
 	}
+	s = &r->at_need[f->slot - special_slot(r, 0)];
 	if (!s->frames) /* the contents have room for their entries */
 		s->frames = xcalloc(f->slot->claim.nframes, sizeof(*s->frames));
 	s->frames[s->nframes++] = f->stored;
@@ -277,6 +295,8 @@ static bool take_section(struct reader *r, const struct claim *s, struct err *e)
 {
 	struct slot *slot = slot_named(r, s->name);
 
+	if (slot && !is_chosen(r, slot->table))
+		slot = NULL;
 	if (slot && !claim_is_sound(s, slot))
 		return fail(e, ERR_FILE, "section '%s.%s' is not what it should be",
 			    slot->table, slot->column);
@@ -343,10 +363,12 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 {
 	uint64_t machine =
 		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t need = special_slot(r, STRING_BYTES)->claim.values.rows;
+	uint64_t need = 0;
 
 	/* No sum wraps: what is added is at most 2^32 rows, or 2^60 four-byte edges. */
-	need += special_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
+	if (!r->chosen)
+		need = special_slot(r, STRING_BYTES)->claim.values.rows +
+		       special_slot(r, STRING_END)->claim.values.rows * sizeof(uint64_t);
 	for (size_t i = 0; i < MODEL_NTABLES; i++)
 		need += rows[i] * row_bytes(&model_tables[i]);
 	if (need > machine)
@@ -357,10 +379,19 @@ static bool check_memory(const struct reader *r, const uint64_t rows[MODEL_NTABL
 	return ending_allows(need, e);
 }
 
-static bool make_room(struct reader *r, struct err *e)
+static void make_room_for_strings(struct reader *r)
 {
 	struct slot *end = special_slot(r, STRING_END),
 		    *bytes = special_slot(r, STRING_BYTES);
+
+	r->string_end = xcalloc(end->claim.values.rows, sizeof(uint64_t));
+	r->string_bytes = xcalloc(bytes->claim.values.rows + 1, 1); /* and a NUL */
+	end->values = (uint8_t *)r->string_end;
+	bytes->values = r->string_bytes;
+}
+
+static bool make_room(struct reader *r, struct err *e)
+{
 	uint64_t rows[MODEL_NTABLES];
 	const struct slot *next = r->slots;
 	struct slot *slot = r->slots;
@@ -380,10 +411,8 @@ static bool make_room(struct reader *r, struct err *e)
 			prefer_huge_pages(slot->values, rows[i] * slot->width);
 		}
 	}
-	r->string_end = xcalloc(end->claim.values.rows, sizeof(uint64_t));
-	r->string_bytes = xcalloc(bytes->claim.values.rows + 1, 1); /* and a NUL */
-	end->values = (uint8_t *)r->string_end;
-	bytes->values = r->string_bytes;
+	if (!r->chosen)
+		make_room_for_strings(r);
 	return true;
 }
 
@@ -477,12 +506,38 @@ static bool check_strings(struct reader *r, struct err *e)
 	       fail(e, ERR_FILE, "its strings end before their bytes do");
 }
 
+static struct section_reader open_at_need(struct reader *r, size_t which)
+{
+	const struct claim *claim = &special_slot(r, which)->claim;
+	struct stored_section *s = &r->at_need[which];
+	struct section_reader opened;
+
+	s->values = claim->values;
+	s->frame_rows = claim->frame_rows;
+	opened = section_open(r->fd, s);
+	s->frames = NULL;
+	return opened;
+}
+
+static bool adopt_some_strings(struct reader *r, struct err *e)
+{
+	struct section_reader end = open_at_need(r, STRING_END);
+	struct section_reader bytes = open_at_need(r, STRING_BYTES);
+	bool ok = texts_adopt(r->model, &end, &bytes, e);
+
+	section_close(&end);
+	section_close(&bytes);
+	return ok;
+}
+
 static bool adopt_strings(struct reader *r, struct err *e)
 {
 	struct model_strings *s = &r->model->strings;
 	uint64_t n = special_slot(r, STRING_END)->claim.values.rows;
 	uint64_t bytes = special_slot(r, STRING_BYTES)->claim.values.rows;
 
+	if (r->chosen)
+		return adopt_some_strings(r, e);
 	if (!check_strings(r, e))
 		return false;
 	if (n == 0)
@@ -505,15 +560,16 @@ static bool adopt_strings(struct reader *r, struct err *e)
 static bool adopt_memory(struct reader *r, const char *name, struct err *e)
 {
 	const struct claim *claim = &special_slot(r, MEMORY_BYTES)->claim;
+	struct stored_section *s = &r->at_need[MEMORY_BYTES];
 
 	if (memory_stored(r->model) != claim->values.rows)
 		return fail(e, ERR_FILE, "'memory' does not fit 'memory.bytes'");
 	if (r->model->memory.n == 0)
 		return true;
-	r->memory.values = claim->values;
-	r->memory.frame_rows = claim->frame_rows;
-	r->model->bytes = memory_open(steal_fd(&r->fd), name, &r->memory, r->model);
-	r->memory.frames = NULL;
+	s->values = claim->values;
+	s->frame_rows = claim->frame_rows;
+	r->model->bytes = memory_open(steal_fd(&r->fd), name, s, r->model);
+	s->frames = NULL;
 	return true;
 }
 
@@ -545,7 +601,8 @@ static void reader_release(struct reader *r)
 {
 	for (size_t i = 0; i < countof(r->worker); i++)
 		frame_room_release(&r->worker[i]);
-	free(r->memory.frames);
+	for (size_t i = 0; i < countof(r->at_need); i++)
+		free(r->at_need[i].frames);
 	free(r->contents);
 	free(r->slots);
 	free(r->frames);
@@ -555,27 +612,45 @@ static void reader_release(struct reader *r)
 	autoclose_fd(&r->fd);
 }
 
-bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e)
+static bool read_model(struct reader *r, const char *name, struct model **out,
+		       struct err *e)
 {
-	struct reader r = { .fd = fd };
 	bool ok;
 
-	make_slots(&r);
-	ok = take_file(&r, e) && load_contents(&r, e) && read_sections(&r, e) &&
-	     make_room(&r, e) && read_frames(&r, e) && adopt_strings(&r, e) &&
-	     snap_check_model(r.model, e) && adopt_memory(&r, name, e);
+	make_slots(r);
+	ok = take_file(r, e) && load_contents(r, e) && read_sections(r, e) &&
+	     make_room(r, e) && read_frames(r, e) && adopt_strings(r, e) &&
+	     snap_check_model(r->model, e) && adopt_memory(r, name, e);
 	if (ok) {
-		note_newer(&r);
-		*out = r.model;
-		r.model = NULL;
+		note_newer(r);
+		*out = r->model;
+		r->model = NULL;
 	}
-	reader_release(&r);
+	reader_release(r);
 	return ok || err_within(e, "cannot read '%s'", name);
+}
+
+static int open_file(const char *path)
+{
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool snap_read_fd(int fd, const char *name, struct model **out, struct err *e)
+{
+	return read_model(&(struct reader){ .fd = fd }, name, out, e);
 }
 
 bool snap_read(const char *path, struct model **out, struct err *e)
 {
-	return snap_read_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, out, e);
+	return snap_read_fd(open_file(path), path, out, e);
+}
+
+bool snap_read_some(const char *path, const enum model_table_id *tables, size_t n,
+		    struct model **out, struct err *e)
+{
+	struct reader r = { .fd = open_file(path), .chosen = tables, .nchosen = n };
+
+	return read_model(&r, path, out, e);
 }
 
 bool snap_is_snapshot(const void *first_bytes, size_t n)

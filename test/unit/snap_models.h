@@ -148,7 +148,8 @@ static struct model *model_make(size_t blocks)
 	char text[32];
 
 	for (size_t t = 0; t < MODEL_NTABLES; t++) {
-		if ((t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types) ||
+		if ((t >= TABLE_blocks && t <= TABLE_edge_to && t != TABLE_types &&
+		     t != TABLE_totals) ||
 		    t == TABLE_roots || t == TABLE_dominators || t == TABLE_memory)
 			continue;
 		model_table_resize(m, &model_tables[t], 3);

@@ -460,6 +460,29 @@ static void top_counts_blocks_in_use(void **state)
 	model_free(m);
 }
 
+static void totals_are_those_of_top(void **state)
+{
+	struct model *m = hand_model();
+	uint64_t count = 0;
+
+	(void)state;
+	totals_build(m);
+	assert_int_equal(m->totals.n, m->types.n);
+	for (size_t t = 0; t < m->types.n; t++) {
+		count += m->totals.count[t];
+		if (!str_is(model_text(m, m->types.kind[t]), "shop::Order"))
+			continue;
+		assert_int_equal(m->totals.count[t], 40);
+		assert_int_equal(m->totals.size[t], 40 * 0x58);
+		assert_int_equal(m->totals.footprint[t], 40 * 0x60);
+	}
+	assert_int_equal(count, 49); /* all blocks in use */
+	m->totals.count[0] = 7;
+	totals_build(m); /* what a file tells stays */
+	assert_int_equal(m->totals.count[0], 7);
+	model_free(m);
+}
+
 static void blocks_are_chosen_by_state(void **state)
 {
 	struct model *m = hand_model();
@@ -496,6 +519,7 @@ int main(void)
 		cmocka_unit_test(rounding_is_told_where_sizes_are_known),
 		cmocka_unit_test(blocks_of_slabs_are_blocks),
 		cmocka_unit_test(top_counts_blocks_in_use),
+		cmocka_unit_test(totals_are_those_of_top),
 		cmocka_unit_test(blocks_are_chosen_by_state),
 	};
 

@@ -87,6 +87,85 @@ static void a_model_comes_back(void **state)
 	unlink(path);
 }
 
+static const enum model_table_id some_tables[] = { TABLE_processes, TABLE_types,
+						   TABLE_totals };
+
+static bool is_some(size_t table)
+{
+	for (size_t i = 0; i < countof(some_tables); i++)
+		if (some_tables[i] == table)
+			return true;
+	return false;
+}
+
+/* A text has another id there, a number is the same. */
+static void assert_table_equal(const struct model *a, const struct model *b,
+			       const struct model_table_def *t)
+{
+	assert_int_equal(model_table_rows(a, t), model_table_rows(b, t));
+	for (size_t c = 0; c < t->ncolumns; c++) {
+		const uint32_t *x = model_table_column(a, t, c);
+		const uint32_t *y = model_table_column(b, t, c);
+
+		if (!t->columns[c].is_text)
+			assert_memory_equal(x, y,
+					    model_table_rows(a, t) * t->columns[c].size);
+		for (size_t i = 0; t->columns[c].is_text && i < model_table_rows(a, t);
+		     i++)
+			assert_true(str_equal(model_text(a, x[i]), model_text(b, y[i])));
+	}
+}
+
+static void some_tables_are_read_alone(void **state)
+{
+	static const size_t blocks[] = { 0, 5, 300000 };
+	const char *path = "a.hsift";
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < countof(blocks); i++) {
+		struct model *m = model_make(blocks[i]), *some;
+
+		write_to(m, path);
+		if (!snap_read_some(path, some_tables, countof(some_tables), &some, &e))
+			fail_msg("%s", e.text);
+		for (size_t t = 0; t < MODEL_NTABLES; t++)
+			if (is_some(t))
+				assert_table_equal(m, some, &model_tables[t]);
+			else
+				assert_int_equal(model_table_rows(some, &model_tables[t]),
+						 0);
+		assert_true(some->strings.n < m->strings.n);
+		model_free(m);
+		model_free(some);
+	}
+	unlink(path);
+}
+
+/* Damage elsewhere in the file is nobody's business then. */
+static void what_is_not_chosen_is_not_read(void **state)
+{
+	const char *path = "a.hsift";
+	struct model *m = model_make(300000), *some;
+	struct err e = { 0 };
+	FILE *f;
+
+	(void)state;
+	m->memory.n = 0;
+	write_to(m, path);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	fseek(f, 1 << 20, SEEK_SET); /* amid the columns of blocks */
+	fputc(0x55, f), fputc(0xaa, f), fputc(0x55, f);
+	fclose(f);
+	assert_false(snap_read(path, &some, &e));
+	assert_non_null(strstr(e.text, "wrong checksum"));
+	assert_true(snap_read_some(path, some_tables, countof(some_tables), &some, &e));
+	model_free(m);
+	model_free(some);
+	unlink(path);
+}
+
 static void it_streams_into_a_pipe(void **state)
 {
 	struct model *m = model_make(100000), *back;
@@ -209,6 +288,14 @@ static bool try_to_read(const char *path, struct err *e)
 	struct model *m;
 
 	*e = (struct err){ 0 };
+	if (snap_read_some(path, some_tables, countof(some_tables), &m, e)) {
+		for (size_t i = 0; i < m->types.n; i++)
+			model_text(m, m->types.detail[i]);
+		model_free(m);
+	} else {
+		assert_int_equal(e->kind, ERR_FILE);
+		assert_non_null(strstr(e->text, path));
+	}
 	if (snap_read(path, &m, e)) {
 		bool ok = model_each_memory(m, take_nothing, NULL, e);
 
@@ -416,6 +503,7 @@ static void indices_must_lead_somewhere(void **state)
 	WRONG(m->roots.node[0] = 140, "'roots.node'");
 	WRONG(m->dominators.parent[3] = 143, "'dominators.parent'");
 	WRONG(model_dominators_add(m), "'dominators'");
+	WRONG(model_totals_add(m), "'totals'");
 	WRONG(m->blocks.owner[3] = 42, "'blocks.owner'");
 	WRONG(m->memory.end[1] = m->memory.start[1], "'memory.end'");
 	WRONG(m->memory.end[1]++, "'memory.end'");
@@ -555,6 +643,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_model_comes_back),
+		cmocka_unit_test(some_tables_are_read_alone),
+		cmocka_unit_test(what_is_not_chosen_is_not_read),
 		cmocka_unit_test(it_streams_into_a_pipe),
 		cmocka_unit_test(encodings_are_what_the_format_says),
 		cmocka_unit_test(every_encoding_and_width_comes_back),
