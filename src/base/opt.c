@@ -27,7 +27,7 @@ struct parser {
 	struct buf letters;
 };
 
-static bool size_parse(const char *text, uint64_t *value)
+bool opt_size(const char *text, uint64_t *value)
 {
 	static const char suffixes[] = "KMGT";
 	char *end;
@@ -56,6 +56,33 @@ static bool size_parse(const char *text, uint64_t *value)
 	return true;
 }
 
+bool opt_duration(const char *text, uint64_t *ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {
+		{ "ms", 1e6 },   { "s", 1e9 },         { "m", 60e9 },
+		{ "h", 3600e9 }, { "d", 24 * 3600e9 },
+	};
+	char *end;
+	double number;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	number = strtod(text, &end);
+	for (size_t i = 0; i < countof(units); i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		number *= units[i].ns;
+		if (!(number < 0x1p63))
+			return false;
+		*ns = (uint64_t)number;
+		return true;
+	}
+	return false;
+}
+
 static bool enum_parse(const struct opt *o, const char *text, int *value)
 {
 	for (int i = 0; o->words[i]; i++)
@@ -75,9 +102,11 @@ static bool value_parse(const struct opt *o, const char *text, void *member)
 	case OPT_TYPE_UINT:
 		return str_to_u64(str_of(text), 10, member);
 	case OPT_TYPE_SIZE:
-		return size_parse(text, member);
+		return opt_size(text, member);
 	case OPT_TYPE_ADDRESS:
 		return str_to_u64(str_of(text), 0, member);
+	case OPT_TYPE_DURATION:
+		return opt_duration(text, member);
 	case OPT_TYPE_STRING:
 		*(const char **)member = text;
 		return true;
@@ -100,6 +129,7 @@ static bool value_store(const struct opt_spec *spec, const struct opt *o, void *
 		[OPT_TYPE_UINT] = "a whole number",
 		[OPT_TYPE_SIZE] = "a size such as 4096 or 64K",
 		[OPT_TYPE_ADDRESS] = "an address such as 0x7f0010",
+		[OPT_TYPE_DURATION] = "a time such as 500ms, 30s, 5m or 1h",
 	};
 	char words[160], problem[320];
 	size_t n = 0;

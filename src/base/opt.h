@@ -9,8 +9,10 @@
  *	};
  *
  * Types of the members (checked by the compiler): flag bool; uint, size and address
- * uint64_t; string const char *; enum int, an index into its words.
+ * uint64_t, as a duration, in nanoseconds; string const char *; enum int, an index into its
+ * words.
  * A size takes a suffix: 64K, 1.5M, 2GiB, all powers of 1024. An address is 0x… or decimal.
+ * A duration has a unit: 500ms, 30s, 5m, 1.5h, 2d.
  */
 #ifndef BASE_OPT_H
 #define BASE_OPT_H
@@ -22,6 +24,7 @@ enum opt_type {
 	OPT_TYPE_UINT,
 	OPT_TYPE_SIZE,
 	OPT_TYPE_ADDRESS,
+	OPT_TYPE_DURATION,
 	OPT_TYPE_STRING,
 	OPT_TYPE_ENUM,
 };
@@ -82,6 +85,11 @@ struct opt_spec {
 		.letter = (l), .name = (n), .type = OPT_TYPE_SIZE, .value = (word), \
 		.help = (text), .offset = OPT_MEMBER(uint64_t, args, member) \
 	}
+#define OPT_DURATION(l, n, args, member, word, text) \
+	{ \
+		.letter = (l), .name = (n), .type = OPT_TYPE_DURATION, .value = (word), \
+		.help = (text), .offset = OPT_MEMBER(uint64_t, args, member) \
+	}
 #define OPT_STRING(l, n, args, member, word, offers, text) \
 	{ \
 		.letter = (l), .name = (n), .type = OPT_TYPE_STRING, .value = (word), \
@@ -131,6 +139,10 @@ struct opt_spec {
  * sets *help, and then arguments may be missing. False: ERR_USAGE. */
 must_check bool opt_parse(const struct opt_spec *spec, int argc, char **argv, bool *help,
 			  struct err *e);
+
+/* As values of such options are read. False: it is none. */
+must_check bool opt_size(const char *text, uint64_t *bytes);
+must_check bool opt_duration(const char *text, uint64_t *ns);
 
 /* The word that was probably meant, or NULL. */
 const char *opt_nearest(const char *word, const char *const *words, size_t n);

@@ -2,13 +2,14 @@
 #include "base/opt.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 struct things {
 	bool loud;
-	uint64_t limit, length, address;
+	uint64_t limit, length, address, every;
 	const char *name;
 	int mode;
 	const char *target;
@@ -24,6 +25,7 @@ static const struct opt first_opts[] = {
 };
 static const struct opt second_opts[] = {
 	OPT_STRING('o', "output", struct things, name, "FILE", OFFER_FILE, "where to"),
+	OPT_DURATION(0, "every", struct things, every, "TIME", "how often"),
 	OPT_ENUM(0, "mode", struct things, mode, "MODE", modes, "how"),
 };
 static const struct opt some_args[] = {
@@ -175,6 +177,40 @@ static void sizes_have_suffixes(void **state)
 		assert_int_equal(parse(bad[i], &t, &help, &e), 2);
 }
 
+static void durations_have_units(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t ns;
+	} good[] = {
+		{ "1 1 --every 500ms", 500000000 },
+		{ "1 1 --every 30s", 30000000000 },
+		{ "1 1 --every=5m", 300000000000 },
+		{ "1 1 --every 1.5h", 5400000000000 },
+		{ "1 1 --every 2d", 172800000000000 },
+		{ "1 1 --every 0s", 0 },
+	};
+	static const char *const bad[] = { "30",  "s",    "-5s",     "5x",  "5 s",
+					   "5ss", "5min", "99999d9", "nans" };
+	char line[64];
+	struct things t;
+	struct err e;
+	bool help;
+
+	(void)state;
+	for (size_t i = 0; i < countof(good); i++) {
+		assert_int_equal(parse(good[i].line, &t, &help, &e), 0);
+		assert_true(t.every == good[i].ns);
+	}
+	for (size_t i = 0; i < countof(bad); i++) {
+		snprintf(line, sizeof(line), "1 1 --every=%s", bad[i]);
+		assert_int_equal(parse(line, &t, &help, &e), 2);
+		assert_non_null(strstr(
+			e.text, "--every takes a time such as 500ms, 30s, 5m or 1h"));
+	}
+	assert_int_equal(parse("1 1 --every 200000d", &t, &help, &e), 2); /* 2^63 ns */
+}
+
 static void the_nearest_word_is_found(void **state)
 {
 	static const char *const words[] = { "summary", "top", "blocks", "hexdump",
@@ -197,6 +233,7 @@ int main(void)
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(sizes_have_suffixes),
+		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(the_nearest_word_is_found),
 	};
 
