@@ -1,56 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A dump is written while it is made: what is not wanted to work out what is retained is
- * written first and given back, for the two together are most of the memory.
- */
-#include "analysis/analysis.h"
-#include "cmd/cmd.h"
-#include "snap/snap.h"
+#include "cmd/dump_int.h"
 
 #include <sys/stat.h>
 
 struct dump_args {
-	const char *target, *output, *label, *memory;
-	bool no_values, force;
+	struct dump_request what;
+	const char *output;
+	bool force;
 };
 
 static const struct opt dump_opts[] = {
 	OPT_STRING('o', "output", struct dump_args, output, "FILE", OFFER_FILE,
 		   "the snapshot to write, say before.hsift; - is standard output"),
-	OPT_STRING(0, "label", struct dump_args, label, "TEXT", OFFER_NOTHING,
+	OPT_STRING(0, "label", struct dump_args, what.label, "TEXT", OFFER_NOTHING,
 		   "a word on it, shown with every answer"),
-	OPT_FLAG(0, "no-values", struct dump_args, no_values,
+	OPT_FLAG(0, "no-values", struct dump_args, what.no_values,
 		 "leave out what memory says: previews of blocks, values of objects"),
-	OPT_STRING(0, "memory", struct dump_args, memory, "WHAT", OFFER_NOTHING,
+	OPT_STRING(0, "memory", struct dump_args, what.memory, "WHAT", OFFER_NOTHING,
 		   "keep bytes of memory, too, for hexdump and show: all, heap, stacks, "
 		   "data, or addresses as 0x7f00-0x7fff, with commas between"),
 	OPT_FLAG(0, "force", struct dump_args, force, "replace FILE if it is there"),
 };
 
 static const struct opt dump_args[] = {
-	ARG_STRING("TARGET", struct dump_args, target, OFFER_TARGET, TARGET_HELP),
+	ARG_STRING("TARGET", struct dump_args, what.target, OFFER_TARGET, TARGET_HELP),
 };
 
 static bool dump_check(const void *args, struct err *e)
 {
 	const struct dump_args *a = args;
 
-	if (a->memory && a->no_values)
-		return fail(e, ERR_USAGE,
-			    "dump: --memory keeps what --no-values leaves out\n"
-			    "give one of them");
-	if (a->memory && !memory_choice_check(a->memory, e))
-		return err_within(e, "dump");
+	if (!dump_request_check("dump", &a->what, e))
+		return false;
 	return output_check("dump", "a snapshot", a->output, a->force, e);
-}
-
-static uint64_t memory_bytes(const struct model *m)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < m->memory.n; i++)
-		sum += m->memory.end[i] - m->memory.start[i];
-	return sum;
 }
 
 /* "wrote orders.hsift: 1.2 MiB, 312,408 blocks" and what stands below every answer. */
@@ -82,87 +64,18 @@ static void dump_tell(const struct context *cx, const struct dump_args *a,
 	report_footer(cx->model, out);
 }
 
-static void forget_written(struct model *m)
-{
-	static const struct {
-		enum model_table_id table;
-		const char *column;
-	} written[] = {
-		{ TABLE_objects, "addr" },  { TABLE_objects, "refcount" },
-		{ TABLE_objects, "type" },  { TABLE_objects, "value" },
-		{ TABLE_parts, "addr" },    { TABLE_parts, "size" },
-		{ TABLE_parts, "owner" },   { TABLE_parts, "label" },
-		{ TABLE_blocks, "addr" },   { TABLE_blocks, "type" },
-		{ TABLE_blocks, "arena" },  { TABLE_previews, "low" },
-		{ TABLE_previews, "high" }, { TABLE_slab_bits, "used" },
-	};
-
-	for (size_t i = 0; i < countof(written); i++)
-		model_table_forget(m, &model_tables[written[i].table], written[i].column);
-	model_drop_values(m); /* and their texts */
-}
-
-static bool dump_write(struct model *m, struct snap_writer *w, struct err *e)
-{
-	bool derive = dominators_are_wanted(m);
-
-	totals_build(m);
-	if (!snap_write_known(w, m, e))
-		return false;
-	forget_written(m);
-	if (derive)
-		dominators_build(m);
-	return snap_write_derived(w, m, e) && snap_commit(w, e);
-}
-
-static bool refuse_no_memory(const struct dump_args *a, const struct model *m,
-			     struct err *e)
-{
-	bool is_live = m->processes.n > 0 && m->processes.kind[0] == TARGET_LIVE;
-
-	return fail(e, is_live ? ERR_PROCESS : ERR_FILE,
-		    "'%s' has nothing that can be read of the memory chosen, %.200s",
-		    a->target, a->memory);
-}
-
-/* Memory goes into the file while the target is held, the rest when it is known. */
-static bool dump_collect(struct context *cx, const struct dump_args *a,
-			 struct snap_writer *w, struct err *e)
-{
-	const struct memory_sink memory = { a->memory, snap_write_memory, w };
-	const struct collect_options needs = { .previews = !a->no_values,
-					       .values = !a->no_values,
-					       .edges = true,
-					       .waste = true,
-					       .huge_slack = true,
-					       .memory = a->no_values ? NULL : &memory };
-
-	if (!context_collect(cx, a->target, &needs, e))
-		return false;
-	return !a->memory || cx->model->memory.n > 0 || refuse_no_memory(a, cx->model, e);
-}
-
 static bool dump_run(struct context *cx, const void *args, struct sink *out,
 		     struct err *e)
 {
 	const struct dump_args *a = args;
 	const struct new_file_options o = output_options(a->output, a->force);
-	struct snap_writer *w;
-	bool ok = snap_begin(&o, &w, e) && dump_collect(cx, a, w, e);
-	struct model *m = cx->model;
-	uint64_t memory = 0;
+	uint64_t memory;
 
-	if (ok && a->no_values)
-		model_drop_values(m); /* of a snapshot, which has them */
-	if (ok && a->label && m->processes.n > 0)
-		m->processes.label[0] = model_intern(m, str_of(a->label));
-	if (ok)
-		memory = memory_bytes(m);
-	ok = ok && dump_write(m, w, e);
-	snap_end(w);
-	if (ok && o.path)
+	if (!dump_write(cx, &a->what, &o, &memory, e))
+		return false;
+	if (o.path)
 		dump_tell(cx, a, memory, out);
-	return ok;
+	return true;
 }
 
 const struct command cmd_dump = {
