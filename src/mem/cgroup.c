@@ -219,6 +219,35 @@ uint64_t cgroup_headroom(pid_t pid)
 	return min_u64(machine_headroom(), least_of_levels(pid, level_headroom));
 }
 
+bool cgroup_file(pid_t pid, const char *file, struct buf *path)
+{
+	struct cgroup c;
+
+	if (!cgroup_find(pid, "", &c))
+		return false;
+	buf_clear(path);
+	buf_printf(path, "%s/%s", c.dir, file);
+	return true;
+}
+
+bool cgroup_high_events(pid_t pid, struct buf *path)
+{
+	struct cgroup c;
+	char *slash;
+
+	if (!cgroup_find(pid, "", &c))
+		return false;
+	while (read_number(&c, "memory.high") == UINT64_MAX) {
+		slash = strrchr(c.dir + c.mount, '/');
+		if (!slash)
+			return false;
+		*slash = 0;
+	}
+	buf_clear(path);
+	buf_printf(path, "%s/memory.events", c.dir);
+	return true;
+}
+
 uint64_t mem_limit(pid_t pid)
 {
 	uint64_t limit = least_of_levels(pid, level_limit);

@@ -4,7 +4,7 @@
 #ifndef MEM_CGROUP_INT_H
 #define MEM_CGROUP_INT_H
 
-#include "base/base.h"
+#include "base/str.h"
 #include <sys/types.h>
 
 bool cgroup_is_frozen(pid_t pid);
@@ -12,5 +12,10 @@ bool cgroup_is_frozen(pid_t pid);
 /* Bytes until the first memory limit on the way up (page cache that can be dropped counts
  * as free), the machine's own included; UINT64_MAX: no limit known. */
 uint64_t cgroup_headroom(pid_t pid);
+
+/* The path of a file of its own cgroup of version 2, which need not be there. */
+must_check bool cgroup_file(pid_t pid, const char *file, struct buf *path);
+/* Of memory.events, of the nearest cgroup on the way up that has a memory.high. */
+must_check bool cgroup_high_events(pid_t pid, struct buf *path);
 
 #endif

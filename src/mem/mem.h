@@ -247,6 +247,33 @@ uint64_t mem_limit(pid_t pid);
  * UINT64_MAX: not known. */
 uint64_t mem_headroom(void);
 
+/* ---- a process from afar (lookout.c) ---- */
+
+/* Nothing of it is stopped or held, and looking costs next to nothing. */
+struct mem_lookout;
+
+/* False: there is no such process, or it could not be read; *e has the cure. */
+must_check bool mem_lookout_open(pid_t pid, struct mem_lookout **out, struct err *e);
+void mem_lookout_close(struct mem_lookout *l); /* may be NULL */
+/* As mem_started had it then. */
+uint64_t mem_lookout_started(const struct mem_lookout *l);
+/* It is gone; who has its pid now is another. */
+bool mem_lookout_has_ended(const struct mem_lookout *l);
+uint64_t mem_lookout_rss(const struct mem_lookout *l);
+
+/* Before it is asked whether memory was short: for so much of the time (of its cgroup, or of
+ * the machine), and whether its cgroup's memory.high was passed. False: this machine does not
+ * tell, *e says why. */
+must_check bool mem_lookout_on_pressure(struct mem_lookout *l, unsigned percent,
+					struct err *e);
+must_check bool mem_lookout_on_high(struct mem_lookout *l, struct err *e);
+/* Since it was asked last. */
+bool mem_lookout_is_pressed(struct mem_lookout *l);
+bool mem_lookout_passed_high(struct mem_lookout *l);
+
+/* Until the time is over, the process ends, or memory gets short, where that is to be told. */
+void mem_lookout_wait(struct mem_lookout *l, uint64_t ns);
+
 /* ---- any source ---- */
 
 /* Copy [at, at + len) into dst. False means a hole; dst then holds nothing of meaning. */

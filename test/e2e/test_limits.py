@@ -265,3 +265,12 @@ def test_signal_that_was_ignored(target):
     run.send_signal(signal.SIGHUP)
     run.communicate(b"", timeout=10)
     assert run.returncode == 4
+
+
+def test_a_snapshot_of_a_series(start, tmp_path):
+    """The limit ends it, and its word and code come through."""
+    target = start("many_blocks", "300000")
+    done = subprocess.run([HEAPSIFT, "watch", str(target.pid), "--every", "1s", "-o", tmp_path,
+                           "--mem-limit", "2M"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3 and "--mem-limit" in done.stderr
+    assert list(tmp_path.iterdir()) == []
