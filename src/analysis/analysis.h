@@ -6,6 +6,7 @@
 #ifndef ANALYSIS_ANALYSIS_H
 #define ANALYSIS_ANALYSIS_H
 
+#include "base/line.h"
 #include "model/model.h"
 
 /* ---- top: nodes by what they are ---- */
@@ -79,6 +80,48 @@ struct waste {
 /* By category, then by type or by the first node. Without dominators there are no holders. */
 void waste_build(const struct model *m, struct waste *out);
 void waste_release(struct waste *w);
+
+/* ---- trend: what grew from one snapshot to the next ---- */
+
+struct trend_row {
+	uint32_t type; /* row of names->types */
+	uint64_t count_first, count_last, size_first, size_last;
+	uint32_t steps_grown; /* of size; of trend.n - 1 */
+	struct line line;     /* of size: bytes by hours */
+};
+
+/* Snapshots of one process in the order of time, one after the other: none of them has to be
+ * kept. Zero-initialise. */
+struct trend {
+	struct model *names; /* has types: their words */
+	uint64_t first;      /* time of the first */
+	double *hours;       /* of each snapshot, since then */
+	struct trend_snapshot {
+		struct trend_point {
+			uint64_t count, size;
+		} * points; /* by type: */
+		size_t n;   /* of those that were known by then */
+	} * snapshots;
+	size_t n, cap;
+	struct trend_row *rows; /* those that ever changed, the steadiest growth first */
+	size_t nrows;
+};
+
+/* `time` in nanoseconds since 1970; m has totals (totals_build). */
+void trend_add(struct trend *t, uint64_t time, const struct model *m);
+/* Fills rows. False: fewer than three snapshots, or all of one moment; there is no trend. */
+must_check bool trend_build(struct trend *t);
+void trend_release(struct trend *t);
+
+/* When a line gets to `limit` from y at the last x: how much x is left, and the 95 % interval
+ * of that by the line's error. */
+struct trend_eta {
+	bool is_reached; /* it is there already */
+	bool is_coming;  /* the slope is up */
+	bool has_most;   /* the least slope of the interval is up, too */
+	double in, least, most;
+};
+struct trend_eta trend_eta(const struct line *l, size_t n, double y, double limit);
 
 /* ---- blocks: which ones ---- */
 

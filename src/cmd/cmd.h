@@ -139,7 +139,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv);
 extern const struct command cmd_overview, cmd_summary, cmd_top, cmd_objects, cmd_tree;
 extern const struct command cmd_show, cmd_why, cmd_blocks, cmd_hexdump, cmd_check;
 extern const struct command cmd_sizes, cmd_arenas, cmd_waste, cmd_sql, cmd_diff, cmd_log;
-extern const struct command cmd_watch;
+extern const struct command cmd_watch, cmd_trend;
 extern const struct command cmd_dump, cmd_core, cmd_help, cmd_version, cmd_completion,
 	cmd_complete;
 
