@@ -18,11 +18,11 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview, &cmd_summary, &cmd_top,        &cmd_objects,  &cmd_tree,
-	&cmd_show,     &cmd_why,     &cmd_sizes,      &cmd_arenas,   &cmd_blocks,
-	&cmd_diff,     &cmd_waste,   &cmd_check,      &cmd_hexdump,  &cmd_sql,
-	&cmd_dump,     &cmd_help,    &cmd_completion, &cmd_complete, &cmd_version,
-	NULL,
+	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree,
+	&cmd_show,       &cmd_why,      &cmd_sizes,   &cmd_arenas,  &cmd_blocks,
+	&cmd_diff,       &cmd_waste,    &cmd_check,   &cmd_hexdump, &cmd_sql,
+	&cmd_dump,       &cmd_watch,    &cmd_log,     &cmd_trend,   &cmd_help,
+	&cmd_completion, &cmd_complete, &cmd_version, NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -243,6 +243,23 @@ static const struct golden goldens[] = {
 	{ "complete-options.txt", { "complete", "--", "blocks\n1", "--" }, 0 },
 	{ "complete-options.txt", { "complete", "--", "blocks\n1", "" }, 0 },
 	{ "complete-shells.txt", { "complete", "--", "completion", "" }, 0 },
+	{ "log.txt", { "log", "series" }, 0 },
+	{ "log.json", { "log", "series", "--json" }, 0 },
+	{ "log.csv", { "log", "series", "--csv" }, 0 },
+	{ "log-where.txt", { "log", "series", "--where", "pid = 4711", "-n1" }, 0 },
+	{ "log-none.txt", { "log", "." }, 1 },
+	{ "narrow-log.txt", { "log", "series" }, 0 },
+	{ "nothing.txt", { "log", "nowhere" }, 4 },
+	{ "diff-folder.txt", { "trend", "series" }, 0 },
+	{ "diff-folder.json", { "trend", "series", "--json", "--until", "1G" }, 0 },
+	{ "diff-folder.csv", { "trend", "series", "--csv" }, 0 },
+	{ "narrow-diff-folder.txt", { "trend", "series", "--until", "2M" }, 0 },
+	{ "nothing.txt", { "trend", "." }, 4 },
+	{ "nothing.txt", { "watch", "4711" }, 2 },
+	{ "nothing.txt", { "watch", "4711", "--every", "1s" }, 2 },
+	{ "nothing.txt", { "watch", "4711", "--every", "1", "-o", "d" }, 2 },
+	{ "nothing.txt", { "watch", "4711", "--when", "rss<1G", "-o", "d" }, 2 },
+	{ "help-watch.txt", { "help", "watch" }, 0 },
 	{ "help.txt", { "help" }, 0 },
 	{ "help-blocks.txt", { "help", "blocks" }, 0 },
 	{ "help-blocks.txt", { "blocks", "--help" }, 0 },
@@ -305,6 +322,56 @@ static const struct golden goldens[] = {
 	{ "top.txt", { "top", "4711", "--strict" }, 1 },
 	{ "top-none.txt", { "top", "4712", "--strict" }, 0 },
 };
+
+/* The folder "series": five minutes apart four snapshots of 4711, in which one type grows
+ * each time, another once, and one of 4713. */
+static void make_series(void)
+{
+	static const char *const names[] = { "1.hsift", "2.hsift", "3.hsift", "4.hsift" };
+	struct new_file_options o = { 0 };
+	char path[32];
+	struct err e;
+
+	assert_int_equal(mkdir("series", 0700), 0);
+	for (size_t i = 0; i <= countof(names); i++) {
+		bool is_other = i == countof(names);
+		struct model *m = is_other ? hand_graph() : hand_model();
+
+		snprintf(path, sizeof(path), "series/%s",
+			 is_other ? "python.hsift" : names[i]);
+		o.path = path;
+		totals_build(m);
+		m->processes.time[0] += is_other ? 60 : 300 * i;
+		m->processes.memory_limit[0] = 4 << 20;
+		m->processes.rss[0] += is_other ? 0 : i * 2 * HAND_PAGE + i / 2 * 512;
+		if (i == 1)
+			m->processes.label[0] = model_intern(m, str_of("before"));
+		m->totals.count[0] += i;
+		m->totals.size[0] += i * 1000 + i / 2 * 8;
+		m->totals.size[1] -= i == 3 ? 24 : 0;
+		if (!snap_write(m, &o, &e))
+			fail_msg("%s", e.text);
+		model_free(m);
+	}
+}
+
+static int make_folder(void **state)
+{
+	static char folder[] = "/tmp/heapsift-golden-XXXXXX";
+
+	*state = folder;
+	if (!mkdtemp(folder) || chdir(folder) < 0)
+		return -1;
+	make_series();
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	return system("rm series/*.hsift") == 0 && rmdir("series") == 0 && chdir("/") == 0
+		       ? rmdir(*state)
+		       : -1;
+}
 
 static void path_of(const char *name, char *path, size_t size)
 {
@@ -438,5 +505,5 @@ int main(void)
 	};
 
 	setenv("COLUMNS", "80", 1);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
