@@ -47,6 +47,15 @@ static struct layout layout_compare(const struct model *a, const struct model *b
 	return l;
 }
 
+/* Not what a core tells: of it the time is not known. */
+static bool started_apart(const struct model *a, const struct model *b)
+{
+	uint64_t x = a->processes.n ? a->processes.started[0] : 0;
+	uint64_t y = b->processes.n ? b->processes.started[0] : 0;
+
+	return x && y && x != y;
+}
+
 /* A library can be unloaded and loaded elsewhere; but not most of what is there. */
 bool models_are_of_one(const struct model *a, const struct model *b, struct buf *why)
 {
@@ -56,6 +65,8 @@ bool models_are_of_one(const struct model *a, const struct model *b, struct buf 
 
 	if (pid_a && pid_b && pid_a != pid_b)
 		buf_printf(why, "PID %u and PID %u", pid_a, pid_b);
+	else if (started_apart(a, b))
+		buf_printf(why, "PID %u was given to another process", pid_a);
 	else if (l.moved * 2 > l.common)
 		buf_str(why, "their programs and libraries lie at different addresses");
 	return why->n == 0;

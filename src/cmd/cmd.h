@@ -53,7 +53,7 @@ struct command {
 	uint64_t limit;   /* rows shown in text unless -n says otherwise; 0 all */
 	const char *limit_help; /* what -n is; NULL: rows */
 	/* The row that takes this one's place for these arguments, where they ask for another
-	 * answer: it has the same options, and columns, sort, limit and run of its own.
+	 * answer: it has the same options and check, and columns, sort, limit and run of its own.
 	 * NULL: none does. */
 	const struct command *(*variant)(const void *args);
 	/* What can be known to be wrong before the target is touched. May be NULL. */
@@ -139,7 +139,7 @@ int commands_main(const struct command *const *commands, int argc, char **argv);
 extern const struct command cmd_overview, cmd_summary, cmd_top, cmd_objects, cmd_tree;
 extern const struct command cmd_show, cmd_why, cmd_blocks, cmd_hexdump, cmd_check;
 extern const struct command cmd_sizes, cmd_arenas, cmd_waste, cmd_sql, cmd_diff, cmd_log;
-extern const struct command cmd_watch, cmd_trend;
+extern const struct command cmd_watch;
 extern const struct command cmd_dump, cmd_core, cmd_help, cmd_version, cmd_completion,
 	cmd_complete;
 

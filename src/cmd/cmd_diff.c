@@ -13,7 +13,8 @@ enum { HOLDERS_SHOWN = 3 };
 
 const struct opt diff_args[DIFF_ARGS] = {
 	ARG_STRING("A", struct diff_args, a, OFFER_TARGET,
-		   "before: a process (its PID), a core file or a snapshot"),
+		   "before: a process (its PID), a core file or a snapshot; alone: a "
+		   "folder of snapshots"),
 	ARG_STRING_OPTIONAL("B", struct diff_args, b, OFFER_TARGET,
 			    "after: the same process or another"),
 	ARG_STRING_OPTIONAL("C", struct diff_args, c, OFFER_TARGET,
@@ -34,6 +35,9 @@ const struct opt diff_opts[DIFF_OPTS] = {
 	OPT_STRING(0, "fail-if", struct diff_args, fail_if, "EXPR", OFFER_NOTHING,
 		   "exit with 1 if it is true of a row, also of one that did not change "
 		   "and is not shown; say which"),
+	OPT_SIZE(0, "until", struct diff_args, until, "SIZE",
+		 "of a folder: tell when RSS gets there; else to the limit of the "
+		 "process's cgroup"),
 };
 
 /* ---- the targets ---- */
@@ -419,20 +423,39 @@ static bool diff_run(struct context *cx, const void *args, struct sink *out,
 
 /* ---- the command ---- */
 
+static bool is_of_folder(const struct diff_args *a)
+{
+	return !a->b && diff_is_folder(a->a);
+}
+
 static const struct command *diff_variant(const void *args)
 {
 	static const struct command *const by[] = { &cmd_diff, &diff_by_size,
 						    &diff_by_holder, &diff_by_object };
+	const struct diff_args *a = args;
 
-	return by[((const struct diff_args *)args)->by];
+	return is_of_folder(a) ? &diff_of_folder : by[a->by];
 }
 
 static bool diff_check(const void *args, struct err *e)
 {
 	const struct diff_args *a = args;
 
+	if (is_of_folder(a)) {
+		if (a->by || a->state)
+			return fail(e, ERR_USAGE,
+				    "diff: of a folder the rows are kinds: no --by and "
+				    "no --state");
+		return diff_gate_check(a, &diff_of_folder, e);
+	}
 	if (!a->b)
-		return fail(e, ERR_USAGE, "diff: B is missing\ntry 'heapsift help diff'");
+		return fail(e, ERR_USAGE,
+			    "diff: B is missing, and '%.200s' is no folder\n"
+			    "try 'heapsift help diff'",
+			    a->a);
+	if (a->until)
+		return fail(e, ERR_USAGE,
+			    "diff: --until is of a folder of snapshots, given alone");
 	if (a->state && a->by != DIFF_BY_OBJECT)
 		return fail(e, ERR_USAGE, "diff: --state is of objects: add --by object");
 	return diff_gate_check(a, diff_variant(a), e);
@@ -441,7 +464,7 @@ static bool diff_check(const void *args, struct err *e)
 const struct command cmd_diff = {
 	DIFF_COMMAND,
 	.group = GROUP_LOOK,
-	.brief = "what grew, came and went between two or three targets",
+	.brief = "what grew, came and went between targets, or in a folder of them",
 	.text = "A, B and C are any of running processes, cores and snapshots, the "
 		"oldest first. Who grew stands above, then the kinds that changed, by "
 		"how many bytes they grew. Of one process objects are told apart: one "
@@ -455,11 +478,19 @@ const struct command cmd_diff = {
 		"A holder is named when it gained a hundredth of all growth, and only "
 		"for what no holder below it is named for: the cache, not the module "
 		"it is in.\n\n"
+		"Of a folder alone, all its snapshots of one process are compared, as "
+		"'watch' or 'dump' wrote them: what grew, in how many of the steps "
+		"between them, and how fast, by a line through all sizes with its "
+		"standard error; and when RSS reaches --until or the limit of its "
+		"cgroup, if it goes on like that. A kind that grew in every step comes "
+		"first: a cache fills up, a leak does not.\n\n"
 		"Other rows have other columns, as --sort, --where and --fail-if name "
 		"them. --by size: allocator, size, growth, count_growth, count_before, "
 		"count_after, bytes_before, bytes_after. --by holder: addr, domain, "
 		"kind, growth, retained_before, retained_after, name. --by object: "
-		"state, addr, domain, kind, size, retained, value.",
+		"state, addr, domain, kind, size, retained, value. Of a folder: "
+		"domain, kind, detail, count_first, count_last, size_first, size_last, "
+		"steps_grown, steps, per_hour, error, fit.",
 	.example = "diff before.hsift 1234",
 	.example_text = "what a process has got since then",
 	.columns = kinds_columns,

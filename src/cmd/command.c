@@ -413,9 +413,10 @@ static bool command_prepare(struct context *cx, void *args, struct words *w,
 	if (w->ask_help)
 		return true;
 	if (c->variant && c->variant(args))
-		c = cx->command = c->variant(args);
+		cx->command = c->variant(args);
 	limit_settle(cx);
-	if (c->sort && !cx->shared.sort && !context_sort_by(cx, c->sort, e))
+	if (cx->command->sort && !cx->shared.sort &&
+	    !context_sort_by(cx, cx->command->sort, e))
 		return false;
 	return shared_check(cx, e) && (!c->check || c->check(args, e));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/diff_folder_int.h"
+#include "cmd/diff_int.h"
 
-#include "analysis/analysis.h"
 #include "cmd/folder_int.h"
 #include "cmd/graph_int.h"
 #include <math.h>
@@ -150,7 +149,7 @@ static struct cell get_fit(const void *source, size_t row, struct buf *scratch)
 	return cell_number((uint64_t)whole(100 * row_at(source, row)->line.r2));
 }
 
-const struct column diff_folder_columns[DIFF_FOLDER_COLUMNS] = {
+static const struct column diff_folder_columns[] = {
 	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, get_domain, "whose it is" },
 	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, get_kind, "what it is" },
 	{ "detail", COLUMN_TEXT, COLUMN_NOT_TEXT, get_detail, "more about it" },
@@ -342,7 +341,7 @@ static bool trend_work_out(struct trend_source *s, uint64_t until, struct err *e
 	return true;
 }
 
-enum { FACTS_MOST = 8 };
+enum { FACTS_MOST = 9 };
 
 /* Programs alone: people have them in a sentence. */
 struct facts {
@@ -380,16 +379,23 @@ static void facts_build(const struct trend_source *s, struct facts *f)
 }
 
 static bool trend_answer(struct context *cx, const struct trend_source *s,
-			 struct sink *out, struct err *e)
+			 const char *fail_if, struct sink *out, struct err *e)
 {
 	struct facts f = { .n = 0 };
 	struct report r = { .table = { .source = s, .nrows = s->trend.nrows },
+			    .facts = f.all,
 			    .above = above_write };
+	struct diff_gate gate = { .expr = fail_if, .table = r.table };
+	bool ok;
 
+	if (!diff_gate_open(cx, &gate, e))
+		return false;
 	facts_build(s, &f);
-	r.facts = f.all;
+	diff_gate_tell(&gate, f.all, &f.n);
 	r.nfacts = f.n;
-	return context_report(cx, &r, out, e);
+	ok = context_report(cx, &r, out, e);
+	diff_gate_close(&gate, ok);
+	return ok;
 }
 
 bool diff_is_folder(const char *path)
@@ -399,58 +405,33 @@ bool diff_is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-bool diff_folder_run(struct context *cx, const struct diff_folder_args *a,
-		     struct sink *out, struct err *e)
+static bool folder_run(struct context *cx, const void *args, struct sink *out,
+		       struct err *e)
 {
+	const struct diff_args *a = args;
 	struct folder f;
 	struct trend_source s = { .folder = &f, .has_rss = true };
 	bool ok;
 
-	context_limit(cx, a->folder);
+	context_limit(cx, a->a);
 	cx->model = model_new();
-	if (!folder_read(a->folder, cx->model, &f, e))
+	if (!folder_read(a->a, cx->model, &f, e))
 		return false;
 	s.rss_all = xcalloc(f.n, sizeof(*s.rss_all));
 	if (f.n > 0) {
 		say_others(&f, cx->model);
 		add_snapshots(&s, f.entries[f.n - 1].process);
 	}
-	ok = trend_work_out(&s, a->until, e) && trend_answer(cx, &s, out, e);
+	ok = trend_work_out(&s, a->until, e) && trend_answer(cx, &s, a->fail_if, out, e);
 	free(s.rss_all);
 	trend_release(&s.trend);
 	folder_release(&f);
 	return ok;
 }
 
-static bool trend_run(struct context *cx, const void *args, struct sink *out,
-		      struct err *e)
-{
-	return diff_folder_run(cx, args, out, e);
-}
-
-static const struct opt trend_args[] = {
-	ARG_STRING("DIR", struct diff_folder_args, folder, OFFER_FILE,
-		   "a folder with snapshots"),
-};
-
-static const struct opt trend_opts[] = {
-	OPT_SIZE(0, "until", struct diff_folder_args, until, "SIZE",
-		 "when RSS gets there; else to the limit of the process's cgroup"),
-};
-
-const struct command cmd_trend = {
-	.name = "trend",
-	.group = GROUP_LOOK,
-	.brief = "what grew from snapshot to snapshot of a folder",
-	.text = "The same as 'diff DIR'.",
-	.flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_HIDDEN,
-	.args = trend_args,
-	.nargs = countof(trend_args),
-	.opts = trend_opts,
-	.nopts = countof(trend_opts),
-	.args_size = sizeof(struct diff_folder_args),
+const struct command diff_of_folder = {
+	DIFF_COMMAND,
 	.columns = diff_folder_columns,
-	.ncolumns = DIFF_FOLDER_COLUMNS,
-	.limit = 20,
-	.run = trend_run,
+	.ncolumns = countof(diff_folder_columns),
+	.run = folder_run,
 };

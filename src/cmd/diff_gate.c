@@ -98,26 +98,45 @@ static void rows_say(const struct table *t, const char *expr)
 		log_say("failed: %zu more rows", t->nrows - ROWS_SAID);
 }
 
+bool diff_gate_open(struct context *cx, struct diff_gate *g, struct err *e)
+{
+	if (!g->expr)
+		return true;
+	g->table.columns = cx->command->columns;
+	g->table.ncolumns = cx->command->ncolumns;
+	if (!where_pick(&g->table, g->expr, &g->rows, &g->table.nrows, e))
+		return err_within(e, "--fail-if");
+	g->table.pick = g->rows;
+	cx->answer_is_no |= g->table.nrows > 0;
+	return true;
+}
+
+void diff_gate_tell(const struct diff_gate *g, struct report_fact *facts, size_t *nfacts)
+{
+	if (g->expr)
+		facts[(*nfacts)++] = (struct report_fact){ .name = "failed",
+							   .type = COLUMN_LIST,
+							   .list = &g->table };
+}
+
+void diff_gate_close(struct diff_gate *g, bool say)
+{
+	if (g->expr && say)
+		rows_say(&g->table, g->expr);
+	free(g->rows);
+}
+
 bool diff_report(struct context *cx, const struct diff_models *d,
 		 struct diff_answer *answer, struct sink *out, struct err *e)
 {
-	const char *expr = d->args->fail_if;
-	struct table failed = { .columns = cx->command->columns,
-				.ncolumns = cx->command->ncolumns,
-				.source = answer->source,
-				.nrows = answer->nrows };
-	uint32_t *rows = NULL;
-	bool ok = true;
+	struct diff_gate gate = { .expr = d->args->fail_if,
+				  .table = { .source = answer->source,
+					     .nrows = answer->nrows } };
+	bool ok;
 
-	if (expr && !where_pick(&failed, expr, &rows, &failed.nrows, e))
-		return err_within(e, "--fail-if");
-	if (expr) {
-		failed.pick = rows;
-		answer->facts[answer->nfacts++] = (struct report_fact){
-			.name = "failed", .type = COLUMN_LIST, .list = &failed
-		};
-		cx->answer_is_no |= failed.nrows > 0;
-	}
+	if (!diff_gate_open(cx, &gate, e))
+		return false;
+	diff_gate_tell(&gate, answer->facts, &answer->nfacts);
 	ok = context_report(
 		cx,
 		&(struct report){ .table = { .source = answer->source,
@@ -130,8 +149,6 @@ bool diff_report(struct context *cx, const struct diff_models *d,
 				  .others = d->all,
 				  .nothers = d->n - 1 },
 		out, e);
-	if (ok && expr)
-		rows_say(&failed, expr);
-	free(rows);
+	diff_gate_close(&gate, ok);
 	return ok;
 }

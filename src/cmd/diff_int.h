@@ -13,8 +13,9 @@ struct diff_args {
 	int by;    /* enum diff_by */
 	int state; /* of objects: index into the words of --state */
 	const char *fail_if;
+	uint64_t until; /* of a folder: bytes of RSS; 0: the limit of its cgroup */
 };
-enum { DIFF_ARGS = 3, DIFF_OPTS = 3 };
+enum { DIFF_ARGS = 3, DIFF_OPTS = 4 };
 extern const struct opt diff_args[DIFF_ARGS], diff_opts[DIFF_OPTS];
 
 /* What all rows of the command have: its own are the default's. */
@@ -22,7 +23,7 @@ extern const struct opt diff_args[DIFF_ARGS], diff_opts[DIFF_OPTS];
 	.name = "diff", .flags = COMMAND_FORMATS | COMMAND_ROWS | COMMAND_TARGET, \
 	.args = diff_args, .nargs = DIFF_ARGS, .opts = diff_opts, .nopts = DIFF_OPTS, \
 	.args_size = sizeof(struct diff_args), .limit = 20
-extern const struct command diff_by_size, diff_by_holder, diff_by_object;
+extern const struct command diff_by_size, diff_by_holder, diff_by_object, diff_of_folder;
 
 /* The targets, the oldest first; the last is the context's model. */
 struct diff_models {
@@ -63,9 +64,25 @@ struct diff_answer {
 /* Reports them with all targets told, once --fail-if was asked of all rows. */
 must_check bool diff_report(struct context *cx, const struct diff_models *d,
 			    struct diff_answer *answer, struct sink *out, struct err *e);
+
+/* ---- the gate (diff_gate.c) ---- */
+
 /* Is --fail-if an expression over these columns? */
 must_check bool diff_gate_check(const struct diff_args *a, const struct command *c,
 				struct err *e);
+
+struct diff_gate {
+	const char *expr; /* NULL: none was asked for, and all of this does nothing */
+	/* Of the command's columns: all rows when it is opened, then those that failed. */
+	struct table table;
+	uint32_t *rows;
+};
+/* Asks all rows: if it is true of one, the answer is "no". Closed if true. */
+must_check bool diff_gate_open(struct context *cx, struct diff_gate *g, struct err *e);
+/* Appends the rows as a fact, for which there is room. */
+void diff_gate_tell(const struct diff_gate *g, struct report_fact *facts, size_t *nfacts);
+/* say: tells people which they are. */
+void diff_gate_close(struct diff_gate *g, bool say);
 
 /* ---- holders ---- */
 
@@ -81,8 +98,9 @@ void holders_release(struct holders *h);
 /* A table of them; the source is the holders. */
 struct table holders_table(const struct holders *h);
 
-/* The snapshots of a folder, one after the other. */
-must_check bool diff_folder_run(struct context *cx, const char *dir, struct sink *out,
-				struct err *e);
+/* ---- a folder (diff_folder.c) ---- */
+
+/* Is A a folder? Then all its snapshots are compared. */
+bool diff_is_folder(const char *path);
 
 #endif

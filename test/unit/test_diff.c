@@ -244,17 +244,20 @@ static void other_processes_are_told(void **state)
 	static const struct {
 		uint32_t pid;
 		taddr exe, libc;
+		uint64_t started;
 		bool same;
 	} others[] = {
-		{ 7, 0x400000, 0x7f0000, true },  /* itself */
-		{ 0, 0x400000, 0x7f0000, true },  /* a core that does not tell its PID */
-		{ 8, 0x400000, 0x7f0000, false }, /* another PID */
-		{ 7, 0x555000, 0x7e0000, false }, /* the PID again, laid out anew */
-		{ 7, 0x400000, 0x7e0000, true },  /* one library loaded again elsewhere */
+		{ 7, 0x400000, 0x7f0000, 50, true },  /* itself */
+		{ 0, 0x400000, 0x7f0000, 0, true },   /* a core that tells no PID */
+		{ 8, 0x400000, 0x7f0000, 0, false },  /* another PID */
+		{ 7, 0x555000, 0x7e0000, 0, false },  /* the PID again, laid out anew */
+		{ 7, 0x400000, 0x7e0000, 0, true },   /* one library loaded again */
+		{ 7, 0x400000, 0x7f0000, 60, false }, /* again, without randomisation */
 	};
 	struct model *m = process_of(7, 0x400000, 0x7f0000);
 
 	(void)state;
+	m->processes.started[0] = 50;
 	for (size_t i = 0; i < countof(others); i++) {
 		struct model *o =
 			process_of(others[i].pid, others[i].exe, others[i].libc);
@@ -262,6 +265,7 @@ static void other_processes_are_told(void **state)
 		struct buf why = { 0 };
 		struct diff d;
 
+		o->processes.started[0] = others[i].started;
 		assert_int_equal(models_are_of_one(m, o, &why), others[i].same);
 		assert_int_equal(why.n == 0, others[i].same);
 		diff_build(both, 2, &d);

@@ -18,11 +18,11 @@
 #include <cmocka.h>
 
 static const struct command *const all_commands[] = {
-	&cmd_overview,   &cmd_summary,  &cmd_top,     &cmd_objects, &cmd_tree,
-	&cmd_show,       &cmd_why,      &cmd_sizes,   &cmd_arenas,  &cmd_blocks,
-	&cmd_diff,       &cmd_waste,    &cmd_check,   &cmd_hexdump, &cmd_sql,
-	&cmd_dump,       &cmd_watch,    &cmd_log,     &cmd_trend,   &cmd_help,
-	&cmd_completion, &cmd_complete, &cmd_version, NULL,
+	&cmd_overview, &cmd_summary, &cmd_top,   &cmd_objects, &cmd_tree,
+	&cmd_show,     &cmd_why,     &cmd_sizes, &cmd_arenas,  &cmd_blocks,
+	&cmd_diff,     &cmd_waste,   &cmd_check, &cmd_hexdump, &cmd_sql,
+	&cmd_dump,     &cmd_watch,   &cmd_log,   &cmd_help,    &cmd_completion,
+	&cmd_complete, &cmd_version, NULL,
 };
 
 /* What no target has, but a file may say. */
@@ -250,11 +250,11 @@ static const struct golden goldens[] = {
 	{ "log-none.txt", { "log", "." }, 1 },
 	{ "narrow-log.txt", { "log", "series" }, 0 },
 	{ "nothing.txt", { "log", "nowhere" }, 4 },
-	{ "diff-folder.txt", { "trend", "series" }, 0 },
-	{ "diff-folder.json", { "trend", "series", "--json", "--until", "1G" }, 0 },
-	{ "diff-folder.csv", { "trend", "series", "--csv" }, 0 },
-	{ "narrow-diff-folder.txt", { "trend", "series", "--until", "2M" }, 0 },
-	{ "nothing.txt", { "trend", "." }, 4 },
+	{ "diff-folder.txt", { "diff", "series" }, 0 },
+	{ "diff-folder.json", { "diff", "series", "--json", "--until", "1G" }, 0 },
+	{ "diff-folder.csv", { "diff", "series", "--csv" }, 0 },
+	{ "narrow-diff-folder.txt", { "diff", "series", "--until", "2M" }, 0 },
+	{ "nothing.txt", { "diff", "." }, 4 },
 	{ "nothing.txt", { "watch", "4711" }, 2 },
 	{ "nothing.txt", { "watch", "4711", "--every", "1s" }, 2 },
 	{ "nothing.txt", { "watch", "4711", "--every", "1", "-o", "d" }, 2 },

@@ -33,7 +33,7 @@ def series(tmp_path_factory):
 
 def test_what_grew(heapsift, series):
     path, grown = series
-    answer = heapsift("trend", path, "--json").json()
+    answer = heapsift("diff", path, "--json").json()
     rows = answer["rows"]
     assert answer["snapshots"] == 6
     when = times_of(path / f"{9 - step}" for step in range(6))
@@ -57,23 +57,23 @@ def test_when_it_reaches_a_limit(heapsift, series):
     line = statistics.linear_regression([(t - when[0]) / 1e9 for t in when],
                                         [r["rss"] for r in rows])
     limit = 1 << 30
-    answer = heapsift("trend", path, "--until", limit, "--json").json()
+    answer = heapsift("diff", path, "--until", limit, "--json").json()
     assert answer["limit"] == limit and answer["rss"] == rows[-1]["rss"]
     assert abs(answer["rss_per_hour"] / 3600 - line.slope) < 1 + 1e-6 * line.slope
     left = (limit - rows[-1]["rss"]) / line.slope
     assert abs(answer["limit_in_s"] - left) <= 1 + 1e-6 * left
     assert answer["limit_in_s_least"] < answer["limit_in_s"]
     assert answer.get("limit_in_s_most", left + 1) > answer["limit_in_s"]
-    assert "limit_in_s" not in heapsift("trend", path, "--until", "4K", "--json").json()
+    assert "limit_in_s" not in heapsift("diff", path, "--until", "4K", "--json").json()
 
 
 def test_a_trend_takes_three(heapsift, series, tmp_path):
     path, _ = series
     for name in "45":
         (tmp_path / name).write_bytes((path / name).read_bytes())
-    err = heapsift("trend", tmp_path, code=4).err
+    err = heapsift("diff", tmp_path, code=4).err
     assert "2 snapshots of one process" in err and "watch" in err
-    assert "0 snapshots" in heapsift("trend", tmp_path.parent, code=4).err
+    assert "0 snapshots" in heapsift("diff", tmp_path.parent, code=4).err
 
 
 def test_of_several_processes_the_newest_counts(heapsift, start, series, tmp_path):
@@ -84,15 +84,32 @@ def test_of_several_processes_the_newest_counts(heapsift, start, series, tmp_pat
     for name in "abc":
         grow(other)
         heapsift("dump", other.pid, "-o", tmp_path / name)
-    answer = heapsift("trend", tmp_path, "--json").json()
+    answer = heapsift("diff", tmp_path, "--json").json()
     assert answer["snapshots"] == 3
     assert "4 snapshots of other processes" in answer["findings"][0]["text"]
     assert [r["count_last"] - r["count_first"] for r in answer["rows"]] == [2]
 
 
 def test_trend_for_people(heapsift, series):
-    lines = heapsift("trend", series[0], "--until", "1G",
+    lines = heapsift("diff", series[0], "--until", "1G",
                      env={**os.environ, "COLUMNS": "80"}).out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].startswith("6 snapshots in ") and lines[2].startswith("1.0 GiB in ")
     assert "in all 5" in lines[5] and "in 2 of 5" in lines[6]
+
+
+def test_a_gate_over_a_folder(heapsift, series):
+    path, _ = series
+    done = heapsift("diff", path, "--fail-if", "steps_grown = steps", "--json", code=1)
+    assert [r["steps_grown"] for r in done.json()["failed"]] == [5]
+    assert "steps_grown 5" in done.err
+    heapsift("diff", path, "--fail-if", "count_last < count_first")
+
+
+def test_what_does_not_fit_a_folder(heapsift, series, tmp_path):
+    path, _ = series
+    assert "no --by" in heapsift("diff", path, "--by", "object", code=2).err
+    assert "no column" in heapsift("diff", path, "--fail-if", "count_after > 1", code=2).err
+    assert "is missing" in heapsift("diff", path / "9", "--by", "size", code=2).err
+    assert "no folder" in heapsift("diff", path / "9", code=2).err
+    assert "--until" in heapsift("diff", path / "9", path / "8", "--until", "1G", code=2).err
