@@ -23,6 +23,22 @@ static bool is_inside_character(char c)
 	return (c & 0xc0) == 0x80;
 }
 
+/* What is said of a question may have words of it, which may have lines. */
+struct line {
+	char s[400];
+};
+
+static struct line line_of(const char *text)
+{
+	struct line line;
+
+	snprintf(line.s, sizeof(line.s), "%s", text);
+	for (char *c = line.s; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return line;
+}
+
 /* The part of a line that is shown: what is near the place. */
 struct part {
 	size_t from, to; /* bytes of the text */
@@ -67,7 +83,7 @@ bool query_fail_at(struct err *e, const char *text, size_t at, const char *what,
 	at = min_u64(at, strlen(text));
 	p = part_of(text, at);
 	indent = shown_width(text + p.from, at - p.from) + p.cut_before;
-	return fail(e, ERR_USAGE, "%s\n  %s%.*s%s\n  %*s^%s%s", what,
+	return fail(e, ERR_USAGE, "%.300s\n  %s%.*s%s\n  %*s^%s%s", line_of(what).s,
 		    p.cut_before ? "…" : "", (int)(p.to - p.from), text + p.from,
 		    p.cut_behind ? "…" : "", (int)indent, "", more ? "\n" : "",
 		    more ? more : "");
@@ -170,7 +186,7 @@ bool query_fail_prepare(const struct query_db *q, const char *text, size_t at,
 	if (strcmp(message, "incomplete input") == 0)
 		at = strlen(text);
 	if (at == SIZE_MAX)
-		return fail(e, ERR_USAGE, "%.300s", message);
+		return fail(e, ERR_USAGE, "%.300s", line_of(message).s);
 	if (at >= strlen(text))
 		return query_fail_at(e, text, at, "something is missing at its end",
 				     NULL);
@@ -188,6 +204,6 @@ bool query_fail_step(const struct query_db *q, const char *text, struct err *e)
 			    "the query took longer than %llu seconds (--timeout)\n"
 			    "'LIMIT', a narrower WHERE or a larger --timeout would help",
 			    (unsigned long long)q->o.seconds);
-	return fail(e, ERR_USAGE, "'%.100s%s' cannot be worked out: %.300s", text,
-		    strlen(text) > 100 ? "…" : "", message);
+	return fail(e, ERR_USAGE, "'%.100s%s' cannot be worked out: %.300s",
+		    line_of(text).s, strlen(text) > 100 ? "…" : "", line_of(message).s);
 }

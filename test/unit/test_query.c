@@ -211,6 +211,7 @@ static void the_place_is_told(void **state)
 						"                      ^\n");
 	is_wrong("kind = 'é' and\n size > 5 AM 3",
 		 "near \"AM\": syntax error\n   size > 5 AM 3\n            ^");
+	is_wrong("`\n`", "no column ' '; a text stands in quotes\n  `\n  ^\ncolumns: ");
 	is_wrong("size >", "something is missing at its end\n  size >\n        ^");
 	is_wrong("nosuch(size)", "no such function: nosuch\n  nosuch(size)\n  ^");
 	is_wrong("size = 1e", "unrecognized token: \"1e\"\n  size = 1e\n         ^");
