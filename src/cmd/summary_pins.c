@@ -248,9 +248,14 @@ static void say_threshold(const struct pins_source *s, bool exact, struct buf *o
 {
 	buf_str(out, "With M_MMAP_THRESHOLD set to 128 KiB (now it is ");
 	amount_show(out, s->m->processes.mmap_threshold[0], exact);
+	if (s->trim.threshold_bound == 0) {
+		buf_str(out, ") nothing less would be resident.");
+		return;
+	}
 	buf_str(out, ") at most ");
 	amount_show(out, s->trim.threshold_bound, exact);
-	buf_str(out, " less, if each free chunk of that size was one block.");
+	buf_str(out, " less would be resident, if each free chunk of that size was one "
+		     "block.");
 }
 
 static bool knows_arenas(const struct pins_source *s)
