@@ -109,6 +109,18 @@ static bool refuse(const char *text, struct err *e)
 		    text);
 }
 
+/* One look-out has one trigger for pressure, and one counter. */
+static bool comes_twice(const struct when *w)
+{
+	const struct condition *last = &w->conditions[w->n - 1];
+
+	for (size_t i = 0; i + 1 < w->n; i++)
+		if (w->conditions[i].kind == last->kind &&
+		    (last->kind == WHEN_PRESSURE || last->kind == WHEN_HIGH))
+			return true;
+	return false;
+}
+
 bool when_parse(const char *text, struct when *out, struct err *e)
 {
 	char one[WHEN_TEXT];
@@ -129,6 +141,11 @@ bool when_parse(const char *text, struct when *out, struct err *e)
 				    WHEN_MOST);
 		if (!parse_one(one, &out->conditions[out->n++]))
 			return refuse(out->conditions[out->n - 1].text, e);
+		if (comes_twice(out))
+			return fail(e, ERR_USAGE,
+				    "watch: --when takes psi and memory.high once "
+				    "each, not '%.64s' again",
+				    out->conditions[out->n - 1].text);
 		text += n + (text[n] == ',');
 	} while (text[-1] == ',' || *text);
 	return true;

@@ -87,8 +87,11 @@ static void what_is_none_is_named(void **state)
 		assert_int_equal(e.kind, ERR_USAGE);
 		assert_non_null(strstr(e.text, "growth>10%/h"));
 	}
-	assert_false(when_parse("psi,psi,psi,psi,psi,psi,psi,psi,psi", &w, &e));
+	assert_false(when_parse("rss>1,rss>2,rss>3,rss>4,rss>5,rss>6,rss>7,rss>8,rss>9",
+				&w, &e));
 	assert_non_null(strstr(e.text, "8 conditions"));
+	assert_false(when_parse("psi>1%, rss>1G, psi>90%", &w, &e));
+	assert_non_null(strstr(e.text, "'psi>90%' again"));
 }
 
 /* A process whose size at second t is size(t); when its growth is met, or -1. */
