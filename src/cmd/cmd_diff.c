@@ -50,15 +50,22 @@ void diff_models_release(struct diff_models *d)
 	*d = (struct diff_models){ 0 };
 }
 
-static uint64_t time_of(const struct model *m)
+/* By the nanosecond where both know it: a core does not. */
+static bool was_before(const struct model *a, const struct model *b)
 {
-	return m->processes.n ? m->processes.time[0] : 0;
+	const struct model_processes *x = &a->processes, *y = &b->processes;
+
+	if (x->n == 0 || y->n == 0 || x->time[0] == 0 || y->time[0] == 0)
+		return false;
+	if (x->time[0] != y->time[0])
+		return x->time[0] < y->time[0];
+	return x->time_ns[0] && y->time_ns[0] && x->time_ns[0] < y->time_ns[0];
 }
 
 static void say_order(struct model *m, const struct diff_models *d)
 {
 	for (size_t i = 1; i < d->n; i++)
-		if (time_of(d->all[i]) && time_of(d->all[i]) < time_of(d->all[i - 1]))
+		if (was_before(d->all[i], d->all[i - 1]))
 			model_find_out(m, SEVERITY_NOTE, "",
 				       "'%s' was taken before '%s': what is said to have "
 				       "come may have gone",

@@ -361,10 +361,10 @@ def test_other_processes_are_compared_by_kind_alone(start, heapsift, tmp_path):
 
 def test_order_of_time_is_said(blocks, heapsift, tmp_path):
     a = dump(heapsift, blocks.target.pid, tmp_path / "a.hsift")
-    said = heapsift("diff", blocks.target.pid, a)
-    later = heapsift("check", a, "--json").json()["target"]["time"]
-    now = heapsift("check", blocks.target.pid, "--json").json()["target"]["time"]
-    assert ("was taken before" in said.out) == (later < now) or later >= now
+    b = dump(heapsift, blocks.target.pid, tmp_path / "b.hsift")
+    assert "was taken before" in heapsift("diff", blocks.target.pid, a).out
+    assert "was taken before" in heapsift("diff", b, a).out
+    assert "was taken before" not in heapsift("diff", a, b).out
     same = heapsift("diff", blocks.target.pid, blocks.target.pid, "--json").json()
     assert same["rows"] == [] and len(same["targets"]) == 2
 
@@ -418,16 +418,19 @@ def test_the_leak_of_the_demo_is_named_first(start, heapsift, tmp_path):
     b = dump(heapsift, shop.target.pid, tmp_path / "b.hsift", "--label", "after")
     answer = heapsift("diff", a, b, "--json").json()
     names = [h["name"] for h in answer["holders"]]
-    # 180 pages with a tracking id of their own, and 20 requests with what hangs on them
-    assert names[:2] == ["catalog.cache.PAGES", "catalog.audit.recorder.requests"], names
-    assert answer["rows"][0]["holder"] == names[0]
-    requests, = (r for r in answer["rows"]
-                 if r["kind"] == "django.core.handlers.wsgi.WSGIRequest")
-    assert requests["count_growth"] == 20 and requests["holder"] == names[1]
-    pages = heapsift("diff", a, b, "--by", "object", "--state", "new", "--json",
-                     "--where", "kind LIKE '%SafeString' AND size > 5000").rows()
-    assert len(pages) == 180
-    assert heapsift("diff", a, b, "--by", "holder", "--json").rows()[0]["name"] == names[0]
+    # 180 pages with a tracking id of their own, and 20 requests with what hangs on them; how
+    # much garbage awaits the collector is a matter of the moment.
+    pages, requests = "catalog.cache.PAGES", "catalog.audit.recorder.requests"
+    assert names[0] == pages
+    assert [n for n in names if n != "nothing reaches it"][:2] == [pages, requests], names
+    assert answer["rows"][0]["holder"] == pages
+    row, = (r for r in answer["rows"]
+            if r["kind"] == "django.core.handlers.wsgi.WSGIRequest")
+    assert row["count_growth"] == 20 and row["holder"] == requests
+    new = heapsift("diff", a, b, "--by", "object", "--state", "new", "--json",
+                   "--where", "kind LIKE '%SafeString' AND size > 5000").rows()
+    assert len(new) == 180
+    assert heapsift("diff", a, b, "--by", "holder", "--json").rows()[0]["name"] == pages
     lines = heapsift("diff", a, b, env=dict(os.environ, COLUMNS="80")).out.splitlines()
-    assert lines[0] == "WHO GREW" and lines[2].endswith(names[0])
+    assert lines[0] == "WHO GREW" and lines[2].endswith(pages)
     assert all(len(line) <= 80 for line in lines)
