@@ -583,6 +583,19 @@ static void note_newer(const struct reader *r)
 			SNAP_MAJOR, r->minor, SNAP_MAJOR, SNAP_MINOR);
 }
 
+/* What it does not tell looks in an answer like something that is not there. */
+static void note_older(const struct reader *r)
+{
+	if (r->minor < 2)
+		model_find_out(
+			r->model, SEVERITY_NOTE, "snapshot",
+			"an older heapsift wrote it, in format %u.%u: it does not tell "
+			"lists of free chunks, frames, duplicates, room unused in "
+			"objects, and what memory beside the heap is for: 'summary' has "
+			"that as unexplained",
+			SNAP_MAJOR, r->minor);
+}
+
 /* ---- all of it ---- */
 
 static bool take_file(struct reader *r, struct err *e)
@@ -623,6 +636,7 @@ static bool read_model(struct reader *r, const char *name, struct model **out,
 	     snap_check_model(r->model, e) && adopt_memory(r, name, e);
 	if (ok) {
 		note_newer(r);
+		note_older(r);
 		*out = r->model;
 		r->model = NULL;
 	}

@@ -602,6 +602,13 @@ static void other_versions_are_told(void **state)
 	assert_non_null(strstr(model_text(m, m->findings.text[m->findings.n - 1]).s,
 			       "in format 1.9"));
 	model_free(m);
+	b.s[10] = 1; /* an older one: what it does not tell is not said to be absent */
+	mend_snapshot((uint8_t *)b.s, b.n);
+	put_bytes(path, b.s, b.n);
+	m = read_back(path);
+	assert_non_null(strstr(model_text(m, m->findings.text[m->findings.n - 1]).s,
+			       "an older heapsift wrote it, in format 1.1"));
+	model_free(m);
 	buf_release(&b);
 	unlink(path);
 }
