@@ -125,6 +125,12 @@ static int by_time(const void *a, const void *b, void *context)
 }
 
 /* scandir: findings come in the order of names. */
+/* Not as a locale has it: the same in all. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static int any_file(const struct dirent *entry)
 {
 	return entry->d_type == DT_REG || entry->d_type == DT_LNK ||
@@ -136,7 +142,7 @@ bool folder_read(const char *path, struct model *m, struct folder *out, struct e
 	struct folder f = { .path = path, .texts = m };
 	autoclose int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent **files;
-	int n = dir < 0 ? -1 : scandirat(dir, ".", &files, any_file, alphasort);
+	int n = dir < 0 ? -1 : scandirat(dir, ".", &files, any_file, by_name);
 
 	if (n < 0)
 		return fail(e, ERR_FILE, "cannot read the folder '%s': %s", path,

@@ -65,12 +65,6 @@ def test_arenas_are_all_that_malloc_has(app, tmp_path):
     assert sum(row["bytes"] for row in sizes) == sum(row["used"] for row in rows)
 
 
-def test_what_trimming_would_return_is_no_more_than_is_free(app):
-    told = answer("summary", app.pid, "--pins")
-    assert not bad_findings(told)
-    assert 0 <= told["trim_would_return"] <= told["free_resident"]
-
-
 def test_what_was_walked_is_what_malloc_had_from_the_system(app, tmp_path):
     """Each arena's chunks, end to end, against malloc's own count of its bytes."""
     path = tmp_path / "it.hsift"
