@@ -60,6 +60,32 @@ static void add_entry(struct smaps *s, size_t *cap, const struct smaps_entry *en
 	s->entries[s->n++] = *entry;
 }
 
+static uint64_t without(uint64_t all, uint64_t before)
+{
+	return all - min_u64(all, before);
+}
+
+void smaps_part(struct smaps *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct smaps_entry e = s->entries[i];
+		const struct smaps_entry *before = n ? &s->entries[n - 1] : NULL;
+
+		if (before && e.end <= before->end)
+			continue;
+		if (before && e.start < before->end) {
+			e.start = before->end;
+			e.rss = without(e.rss, before->rss);
+			e.swap = without(e.swap, before->swap);
+			e.huge = without(e.huge, before->huge);
+		}
+		s->entries[n++] = e;
+	}
+	s->n = n;
+}
+
 bool smaps_read(pid_t pid, struct smaps *out)
 {
 	struct buf text = { 0 };
@@ -79,6 +105,7 @@ bool smaps_read(pid_t pid, struct smaps *out)
 		line += strcspn(line, "\n");
 	}
 	buf_release(&text);
+	smaps_part(out);
 	return true;
 }
 

@@ -19,6 +19,10 @@ struct smaps {
 
 /* False: the process has gone, or forbids it. */
 must_check bool smaps_read(pid_t pid, struct smaps *out);
+/* The kernel tells a mapping again that grew between two of its pages of text: then it starts
+ * before the end of the one before it (fs/proc/task_mmu.c, m_next). What was told before is
+ * taken out of it. smaps_read does this. */
+void smaps_part(struct smaps *s);
 void smaps_release(struct smaps *s);
 
 /* Sets flags, rss, swap and huge of the regions from the entries that overlap them. A region

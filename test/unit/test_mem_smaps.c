@@ -50,6 +50,28 @@ static void two_entries_in_one_region_add_up(void **state)
 	assert_int_equal(regions[0].flags, REGION_DONTFORK);
 }
 
+static void what_is_told_again_counts_once(void **state)
+{
+	/* Between two pages of text 16 MiB grew to 20, and a mapping behind it came. */
+	struct smaps_entry told[] = { { 1 * M, 2 * M, 0, 4096, 0, 0 },
+				      { 16 * M, 32 * M, 0, 16 * M, 1 * M, 0 },
+				      { 16 * M, 36 * M, 0, 18 * M, 1 * M, 0 },
+				      { 30 * M, 36 * M, 0, 2 * M, 0, 0 },
+				      { 40 * M, 41 * M, 0, 8192, 0, 0 } };
+	struct smaps s = { told, 5 };
+
+	(void)state;
+	smaps_part(&s);
+	assert_int_equal(s.n, 4);
+	assert_int_equal(told[1].rss, 16 * M);
+	assert_int_equal(told[2].start, 32 * M);
+	assert_int_equal(told[2].end, 36 * M);
+	assert_int_equal(told[2].rss, 2 * M);
+	assert_int_equal(told[2].swap, 0);
+	assert_int_equal(told[3].start, 40 * M);
+	assert_int_equal(told[3].rss, 8192);
+}
+
 static void a_region_that_went_is_unknown(void **state)
 {
 	const struct smaps_entry entries[] = { { 1 * M, 2 * M, 0, 4096, 0, 0 },
@@ -74,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_over_two_regions_counts_once),
 		cmocka_unit_test(two_entries_in_one_region_add_up),
+		cmocka_unit_test(what_is_told_again_counts_once),
 		cmocka_unit_test(a_region_that_went_is_unknown),
 	};
 
