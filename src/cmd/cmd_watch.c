@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RING_MOST = 1000000 };
+enum { RING_MOST = 1000000, MISSED_MOST = 10 /* in a row */ };
 
 #define COUNT_UNSAID UINT64_MAX
 #define SECOND_NS UINT64_C(1000000000)
@@ -49,6 +49,7 @@ struct watch {
 	uint64_t next, apart; /* no snapshot before; and how far they are apart */
 	uint64_t count, done; /* count 0: no end */
 	uint64_t number;      /* of the last file */
+	unsigned missed;      /* in a row */
 	uint64_t rss;         /* at the last snapshot; 0: none yet */
 	char **files;         /* the newest, done % ring is the next; NULL: all stay */
 };
@@ -425,6 +426,16 @@ static bool has_just_ended(struct watch *w, const struct err *e)
 	return !wait_for_time(w);
 }
 
+/* Another reads it, or it went on while it was read: the series goes on without this one.
+ * What no snapshot got over is no matter of the moment. */
+static bool is_missed(struct watch *w, const struct err *e)
+{
+	if (e->kind != ERR_PROCESS || w->done == 0 || ++w->missed > MISSED_MOST)
+		return false;
+	log_say("one snapshot is missing: %.*s", (int)strcspn(e->text, "\n"), e->text);
+	return true;
+}
+
 /* Again after so long; what took longer than that is not made up for. */
 static void schedule(struct watch *w)
 {
@@ -439,11 +450,12 @@ static bool watch_process(struct watch *w, struct err *e)
 
 	w->next = clock_ns();
 	while (wait_for_next(w, &met)) {
-		if (!snapshot(w, met, e)) {
-			if (!has_just_ended(w, e))
-				return false;
+		if (snapshot(w, met, e))
+			w->missed = 0;
+		else if (has_just_ended(w, e))
 			break;
-		}
+		else if (!is_missed(w, e))
+			return false;
 		if (w->count && w->done == w->count)
 			return true;
 		schedule(w);
