@@ -167,23 +167,26 @@ static struct cell get_size_change(const void *source, size_t row, struct buf *s
 	return change_cell(row_of(source, row), size_of);
 }
 
+/* Where there is no room for all, the last ones go first. */
 static const struct column log_columns[] = {
 	{ "time", COLUMN_TEXT, COLUMN_NOT_TEXT, get_time, "when it was taken, UTC" },
-	{ "when", COLUMN_TEXT, COLUMN_TEXT_ONLY, get_when, "the same for people" },
+	{ "when", COLUMN_TEXT, COLUMN_TEXT_ONLY | COLUMN_WHOLE, get_when,
+	  "the same for people" },
 	{ "label", COLUMN_TEXT, 0, get_label, "the word on it" },
 	{ "file", COLUMN_PATH, 0, get_file, "its name in the folder" },
-	{ "pid", COLUMN_NUMBER, COLUMN_IF_ROOM, get_pid, "of the process" },
-	{ "exe", COLUMN_PATH, COLUMN_IF_ROOM, get_exe, "its program" },
+	{ "pid", COLUMN_NUMBER, 0, get_pid, "of the process" },
 	{ "rss", COLUMN_BYTES, 0, get_rss, "resident bytes" },
 	{ "rss_change", COLUMN_BYTES_CHANGE, 0, get_rss_change,
 	  "since the snapshot before, of the same process" },
-	{ "count", COLUMN_COUNT, COLUMN_IF_ROOM, get_count,
-	  "objects, and blocks that are none of an object's: the total of 'top'" },
+	{ "size_change", COLUMN_BYTES_CHANGE, COLUMN_IF_ROOM, get_size_change,
+	  "of what is alive, since the snapshot before" },
+	{ "size", COLUMN_BYTES, COLUMN_IF_ROOM, get_size,
+	  "bytes of objects, and of blocks that are none of an object's" },
 	{ "count_change", COLUMN_COUNT_CHANGE, COLUMN_IF_ROOM, get_count_change,
 	  "since the snapshot before" },
-	{ "size", COLUMN_BYTES, COLUMN_IF_ROOM, get_size, "their bytes: what is alive" },
-	{ "size_change", COLUMN_BYTES_CHANGE, 0, get_size_change,
-	  "since the snapshot before" },
+	{ "count", COLUMN_COUNT, COLUMN_IF_ROOM, get_count,
+	  "how many they are: the total of 'top'" },
+	{ "exe", COLUMN_PATH, COLUMN_IF_ROOM, get_exe, "its program" },
 };
 
 static const struct opt log_args[] = {

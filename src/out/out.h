@@ -139,6 +139,7 @@ enum column_flag {
 	COLUMN_NOT_ZERO = 8,  /* text leaves it out when all rows are 0 */
 	COLUMN_IF_ROOM = 16,  /* text leaves it out before it cuts anything, unless rows
 			       * are sorted by it */
+	COLUMN_WHOLE = 64,    /* text never cuts it */
 	COLUMN_NOT_CSV = 32, /* a list that CSV can do without: other columns sum it up */
 };
 

@@ -154,6 +154,7 @@ static struct shape *widest_text(const struct text_writer *w)
 
 	for (size_t c = 0; c < w->t->ncolumns; c++)
 		if (column_is_text(&w->t->columns[c]) &&
+		    !(w->t->columns[c].flags & COLUMN_WHOLE) &&
 		    (!widest || w->shapes[c].width > widest->width))
 			widest = &w->shapes[c];
 	return widest && widest->width > NARROWEST ? widest : NULL;
