@@ -11,6 +11,8 @@
 
 #define HOUR_S 3600.0
 
+enum { TREND_LEAST = 3 /* snapshots: a line through two has no error */ };
+
 struct trend_source {
 	const struct folder *folder;
 	struct trend trend;
@@ -277,17 +279,28 @@ static size_t count_others(const struct folder *f, uint32_t process)
 	return n;
 }
 
-static void say_others(const struct folder *f, struct model *m)
+/* The newest of which there are enough for a trend: a service that was started anew must not
+ * hide the one before it. The newest where there is none. */
+static const struct folder_entry *newest_of_many(const struct folder *f)
 {
-	const struct folder_entry *newest = &f->entries[f->n - 1];
-	size_t others = count_others(f, newest->process);
+	for (size_t i = f->n; i-- > 0;)
+		if (f->n - count_others(f, f->entries[i].process) >= TREND_LEAST)
+			return &f->entries[i];
+	return &f->entries[f->n - 1];
+}
+
+static void say_others(const struct folder *f, const struct folder_entry *chosen,
+		       struct model *m)
+{
+	size_t others = count_others(f, chosen->process);
 
 	if (others > 0)
-		model_find_out(m, SEVERITY_NOTE, "",
-			       "%zu snapshot%s of other processes than %u, the newest's, "
-			       "%s left out",
-			       others, others == 1 ? "" : "s", newest->pid,
-			       others == 1 ? "is" : "are");
+		model_find_out(
+			m, SEVERITY_NOTE, "",
+			"%zu snapshot%s of other processes than %u %s left out: it "
+			"is the newest with %u or more",
+			others, others == 1 ? "" : "s", chosen->pid,
+			others == 1 ? "is" : "are", (unsigned)TREND_LEAST);
 }
 
 static void add_snapshots(struct trend_source *s, uint32_t process)
@@ -394,7 +407,7 @@ static bool trend_answer(struct context *cx, const struct trend_source *s,
 	diff_gate_tell(&gate, f.all, &f.n);
 	r.nfacts = f.n;
 	ok = context_report(cx, &r, out, e);
-	diff_gate_close(&gate, ok);
+	diff_gate_close(cx, &gate, ok);
 	return ok;
 }
 
@@ -419,8 +432,10 @@ static bool folder_run(struct context *cx, const void *args, struct sink *out,
 		return false;
 	s.rss_all = xcalloc(f.n, sizeof(*s.rss_all));
 	if (f.n > 0) {
-		say_others(&f, cx->model);
-		add_snapshots(&s, f.entries[f.n - 1].process);
+		const struct folder_entry *chosen = newest_of_many(&f);
+
+		say_others(&f, chosen, cx->model);
+		add_snapshots(&s, chosen->process);
 	}
 	ok = trend_work_out(&s, a->until, e) && trend_answer(cx, &s, a->fail_if, out, e);
 	free(s.rss_all);
