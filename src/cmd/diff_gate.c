@@ -107,7 +107,6 @@ bool diff_gate_open(struct context *cx, struct diff_gate *g, struct err *e)
 	if (!where_pick(&g->table, g->expr, &g->rows, &g->table.nrows, e))
 		return err_within(e, "--fail-if");
 	g->table.pick = g->rows;
-	cx->answer_is_no |= g->table.nrows > 0;
 	return true;
 }
 
@@ -119,8 +118,11 @@ void diff_gate_tell(const struct diff_gate *g, struct report_fact *facts, size_t
 							   .list = &g->table };
 }
 
-void diff_gate_close(struct diff_gate *g, bool say)
+void diff_gate_close(struct context *cx, struct diff_gate *g, bool say)
 {
+	/* That --where leaves nothing to show is no failure of what was asked. */
+	if (g->expr)
+		cx->answer_is_no = g->table.nrows > 0;
 	if (g->expr && say)
 		rows_say(&g->table, g->expr);
 	free(g->rows);
@@ -149,6 +151,6 @@ bool diff_report(struct context *cx, const struct diff_models *d,
 				  .others = d->all,
 				  .nothers = d->n - 1 },
 		out, e);
-	diff_gate_close(&gate, ok);
+	diff_gate_close(cx, &gate, ok);
 	return ok;
 }

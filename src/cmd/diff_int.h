@@ -77,12 +77,13 @@ struct diff_gate {
 	struct table table;
 	uint32_t *rows;
 };
-/* Asks all rows: if it is true of one, the answer is "no". Closed if true. */
+/* Asks all rows. Closed if true. */
 must_check bool diff_gate_open(struct context *cx, struct diff_gate *g, struct err *e);
 /* Appends the rows as a fact, for which there is room. */
 void diff_gate_tell(const struct diff_gate *g, struct report_fact *facts, size_t *nfacts);
-/* say: tells people which they are. */
-void diff_gate_close(struct diff_gate *g, bool say);
+/* The exit code is the gate's from here on: 1 if it is true of a row. say: tells people of
+ * which. */
+void diff_gate_close(struct context *cx, struct diff_gate *g, bool say);
 
 /* ---- holders ---- */
 
