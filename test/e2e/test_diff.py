@@ -336,6 +336,9 @@ def test_fail_if_is_a_gate(objects, heapsift, tmp_path):
                      "--json", code=1)
     assert all(r["kind"] != "__main__.Service" for r in quiet.rows())
     assert "kind '__main__.Service'" in quiet.err
+    # What --where shows is another question.
+    heapsift("diff", a, pid, "--fail-if", rule.format(500), "--where", "kind = 'none such'")
+    heapsift("diff", a, pid, "--where", "kind = 'none such'", code=1)
     heapsift("diff", a, pid, "--fail-if", "knd = 'x'", code=2)
     heapsift("diff", a, tmp_path / "none.hsift", "--fail-if", "new > 1", code=4)
 

@@ -90,6 +90,18 @@ def test_of_several_processes_the_newest_counts(heapsift, start, series, tmp_pat
     assert [r["count_last"] - r["count_first"] for r in answer["rows"]] == [2]
 
 
+def test_a_service_that_was_started_anew_hides_nothing(heapsift, start, series, tmp_path):
+    path, _ = series
+    for name in "9876":
+        (tmp_path / name).write_bytes((path / name).read_bytes())
+    other = start("grow")
+    for name in "ab":
+        heapsift("dump", other.pid, "-o", tmp_path / name)
+    answer = heapsift("diff", tmp_path, "--json").json()
+    assert answer["snapshots"] == 4
+    assert "2 snapshots of other processes" in answer["findings"][0]["text"]
+
+
 def test_trend_for_people(heapsift, series):
     lines = heapsift("diff", series[0], "--until", "1G",
                      env={**os.environ, "COLUMNS": "80"}).out.splitlines()

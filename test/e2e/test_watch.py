@@ -3,13 +3,14 @@
 """Series of snapshots: what watch takes, and when."""
 import os
 import re
+import select
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from conftest import HEAPSIFT, needs_root, not_run
+from conftest import HEAPSIFT, LIBC, needs_root, not_run
 from growing import Snapshot, grow, rows_of, times_of
 
 
@@ -52,11 +53,30 @@ def watch():
         it.process.communicate()
 
 
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+
+
 def snapshots(folder):
     return sorted(p for p in folder.glob("*") if not p.name.startswith("."))
 
 
 # ---- every so often ----
+
+
+def test_what_stands_in_the_way_for_a_moment_ends_no_series(watch, start, tmp_path):
+    """Another tracer has the process, as another heapsift would."""
+    target, folder = start("grow"), tmp_path / "new"
+    it = watch(target.pid, "--every", "200ms", "--count", "3", "-o", folder)
+    wait_until(lambda: folder.exists() and snapshots(folder))
+    while LIBC.ptrace(PTRACE_SEIZE, target.pid, None, None) != 0:  # it is being read
+        time.sleep(0.001)
+    assert select.select([it.process.stderr], [], [], 60)[0]
+    assert LIBC.ptrace(PTRACE_INTERRUPT, target.pid, None, None) == 0
+    os.waitpid(target.pid, 0x40000000)  # __WALL
+    assert LIBC.ptrace(PTRACE_DETACH, target.pid, None, None) == 0
+    code, _, err = it.end()
+    assert code == 0 and len(snapshots(folder)) == 3, err
+    assert "one snapshot is missing" in err and "traced" in err
 
 
 def test_series(watch, start, heapsift, tmp_path):
