@@ -14,22 +14,93 @@ static void regex_release(void *regex)
 	free(regex);
 }
 
-/* NULL: it is no expression, and that is said. */
+enum { PATTERN_MOST = 4096, DEPTH_MOST = 100, ATOMS_MOST = 10000 };
+
+/* How many atoms regcomp makes of an expression: what is repeated is copied. */
+struct atoms {
+	size_t depth;
+	uint64_t all[DEPTH_MOST + 1],
+		last[DEPTH_MOST + 1]; /* of each bracket that is open */
+};
+
+static void atom_add(struct atoms *a, uint64_t n)
+{
+	a->last[a->depth] = n;
+	a->all[a->depth] += n;
+}
+
+/* "{2}", "{2,}", "{2,5}" */
+static void atom_repeat(struct atoms *a, const char *braces)
+{
+	char *end;
+	uint64_t least = strtoul(braces + 1, &end, 10);
+	uint64_t most = *end == ',' ? strtoul(end + 1, NULL, 10) : least;
+	uint64_t times = min_u64(max_u64(max_u64(least, most), 1), ATOMS_MOST);
+
+	a->all[a->depth] += a->last[a->depth] * (times - 1);
+	a->last[a->depth] *= times;
+}
+
+static void atom_close(struct atoms *a)
+{
+	uint64_t group = a->all[a->depth];
+
+	if (a->depth == 0)
+		return;
+	a->depth--;
+	atom_add(a, group);
+}
+
+/* What glibc's regcomp and regexec cannot bear, for they ask nobody whether to go on: they
+ * recurse by brackets, copy what is repeated, and go back and forth for a \1. NULL: nothing. */
+static const char *too_dear(const char *pattern)
+{
+	struct atoms a = { 0 };
+
+	if (strlen(pattern) > PATTERN_MOST)
+		return "it is longer than 4,096 bytes";
+	for (const char *at = pattern; *at; at++) {
+		if (*at == '\\' && at[1] >= '1' && at[1] <= '9')
+			return "it refers back to what it has matched";
+		if (*at == '(' && a.depth == DEPTH_MOST)
+			return "its brackets are more than 100 deep";
+		at += *at == '\\' && at[1];
+		if (*at == '(')
+			a.depth++, a.all[a.depth] = a.last[a.depth] = 0;
+		else if (*at == ')')
+			atom_close(&a);
+		else if (*at == '{')
+			atom_repeat(&a, at);
+		else
+			atom_add(&a, 1);
+		if (a.all[a.depth] > ATOMS_MOST)
+			return "it repeats too much";
+	}
+	return NULL;
+}
+
+static void refuse_pattern(sqlite3_context *context, const char *pattern, const char *why)
+{
+	char *message = sqlite3_mprintf("REGEXP '%.100s': %s", pattern, why);
+
+	sqlite3_result_error(context, message, -1);
+	sqlite3_free(message);
+}
+
+/* NULL: it is no expression, or one too dear, and that is said. */
 static regex_t *regex_compile(sqlite3_context *context, const char *pattern)
 {
+	const char *why = too_dear(pattern);
 	regex_t *regex = xcalloc(1, sizeof(*regex));
-	int code = regcomp(regex, pattern, REG_EXTENDED);
+	int code = why ? REG_ESPACE : regcomp(regex, pattern, REG_EXTENDED);
 	char text[128];
 
 	if (code == 0)
 		return regex;
-	regerror(code, regex, text, sizeof(text));
+	if (!why)
+		regerror(code, regex, text, sizeof(text));
 	free(regex);
-
-	char *message = sqlite3_mprintf("REGEXP '%.100s': %s", pattern, text);
-
-	sqlite3_result_error(context, message, -1);
-	sqlite3_free(message);
+	refuse_pattern(context, pattern, why ? why : text);
 	return NULL;
 }
 

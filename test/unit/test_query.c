@@ -278,9 +278,47 @@ static void what_fails_at_a_row_is_a_failure(void **state)
 	}
 }
 
+/* Of '(((…a…)))', of a text n long: what regcomp would need stack or memory for. */
+static void regexp_is_refused(const char *pattern, const char *why)
+{
+	struct buf expr = { 0 };
+	struct err e = { 0 };
+	uint32_t *rows;
+	size_t n;
+
+	buf_printf(&expr, "kind regexp '%s'", pattern);
+	assert_false(query_pick(&table, expr.s, &rows, &n, &e));
+	if (!strstr(e.text, why))
+		fail_msg("'%s' does not say '%s'", e.text, why);
+	buf_release(&expr);
+}
+
+static void expressions_too_dear_are_refused(void **state)
+{
+	struct buf deep = { 0 };
+
+	(void)state;
+	picks("'0f1e2d3c-aaaa-bbbb-cccc-0123456789ab' REGEXP "
+	      "'^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' and grew = -1",
+	      "1");
+	picks("'a)' REGEXP '^a[)]$' and 'ab' REGEXP '^(a|x){1,20}b{0,3}$' and grew = -1",
+	      "1");
+	for (int i = 0; i < 3000; i++)
+		buf_char(&deep, '(');
+	regexp_is_refused(deep.s, "100 deep");
+	regexp_is_refused("((((a{1,255}){1,255}){1,255}){1,255})", "too much");
+	regexp_is_refused("(.*)(.*)\\2\\1x", "refers back");
+	buf_clear(&deep);
+	for (int i = 0; i < 5000; i++)
+		buf_char(&deep, 'a');
+	regexp_is_refused(deep.s, "4,096 bytes");
+	buf_release(&deep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(expressions_too_dear_are_refused),
 		cmocka_unit_test(the_questions_of_gdb_heap_work),
 		cmocka_unit_test(precedence_is_that_of_sql),
 		cmocka_unit_test(double_quotes_are_texts),
