@@ -9,6 +9,15 @@
 
 #include "analysis/analysis.h"
 
+/* ---- blocks of slabs (block_pick.c) ---- */
+
+/* The row of a slab's block, as block_pick numbers them. False: they are too many, it has
+ * none. */
+must_check bool slab_block_row(const struct model *m, size_t slab, uint32_t i,
+			       uint32_t *row);
+void slab_block_view(const struct model *m, size_t slab, uint32_t i,
+		     struct block_view *out);
+
 /* ---- what of a block was not asked for (rounding.c) ---- */
 
 struct rounding {

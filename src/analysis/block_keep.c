@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analysis/analysis.h"
+#include "analysis/analysis_int.h"
 
 #include <stdlib.h>
 
@@ -15,8 +15,7 @@ static bool block_starts_at(const struct model *m, taddr at, struct block_view *
 	uint32_t i;
 
 	if (model_slab_block_at(m, at, &slab, &i))
-		block_view(m, (uint32_t)(m->blocks.n + m->slabs.bits[slab] * 64 + i),
-			   out);
+		slab_block_view(m, slab, i, out);
 	else if (block < m->blocks.n && m->blocks.owner[block] != BLOCK_IS_POOL)
 		block_view(m, (uint32_t)block, out);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analysis/analysis.h"
+#include "analysis/analysis_int.h"
 
 #include "base/search.h"
 #include <stdlib.h>
@@ -29,24 +29,23 @@ struct picking {
 	struct block_pick *out; /* rows NULL: only counted */
 };
 
-static void pick(struct picking *p, uint64_t row)
+static void pick(struct picking *p, uint32_t row)
 {
-	if (row >= UINT32_MAX)
-		return;
 	if (p->out->rows)
-		p->out->rows[p->out->n] = (uint32_t)row;
+		p->out->rows[p->out->n] = row;
 	p->out->n++;
 }
 
 static void pick_slab(struct picking *p, size_t slab)
 {
 	const struct model *m = p->m;
-	uint64_t first = m->blocks.n + m->slabs.bits[slab] * 64;
+	uint32_t row;
 
 	for (uint32_t i = 0; i < m->slabs.count[slab]; i++)
 		if (is_chosen(p->choice,
-			      slab_block_is_used(m, slab, i) ? BLOCK_USED : BLOCK_BIN))
-			pick(p, first + i);
+			      slab_block_is_used(m, slab, i) ? BLOCK_USED : BLOCK_BIN) &&
+		    slab_block_row(m, slab, i, &row))
+			pick(p, row);
 }
 
 /* Both by address. */
@@ -60,7 +59,7 @@ static void pick_all(struct picking *p)
 		while (slab < m->slabs.n && m->slabs.start[slab] < m->blocks.addr[b])
 			pick_slab(p, slab++);
 		if (block_is_chosen(m, p->choice, b))
-			pick(p, b);
+			pick(p, (uint32_t)b);
 	}
 	while (slab < m->slabs.n)
 		pick_slab(p, slab++);
@@ -93,17 +92,24 @@ static size_t slab_of_word(const struct model *m, uint64_t word)
 	return low ? low - 1 : 0;
 }
 
-static void slab_view(const struct model *m, uint64_t bit, struct block_view *out)
+bool slab_block_row(const struct model *m, size_t slab, uint32_t i, uint32_t *row)
 {
-	size_t slab = slab_of_word(m, bit / 64), part;
-	uint64_t i = bit - m->slabs.bits[slab] * 64;
+	uint64_t wide = m->blocks.n + m->slabs.bits[slab] * 64 + i;
 
-	assert(slab < m->slabs.n && i < m->slabs.count[slab]);
+	*row = (uint32_t)wide;
+	return wide < UINT32_MAX;
+}
+
+void slab_block_view(const struct model *m, size_t slab, uint32_t i,
+		     struct block_view *out)
+{
+	size_t part;
+
 	*out = (struct block_view){
-		.addr = m->slabs.start[slab] + i * m->slabs.block_size[slab],
+		.addr = m->slabs.start[slab] + (uint64_t)i * m->slabs.block_size[slab],
 		.size = m->slabs.block_size[slab],
 		.footprint = m->slabs.block_size[slab],
-		.is_used = slab_block_is_used(m, slab, (uint32_t)i),
+		.is_used = slab_block_is_used(m, slab, i),
 		.block = m->blocks.n,
 		.pool = model_text(m, m->pools.allocator[m->slabs.pool[slab]]),
 		.owner = NO_NODE,
@@ -112,10 +118,19 @@ static void slab_view(const struct model *m, uint64_t bit, struct block_view *ou
 		out->owner = model_node_at(m, out->addr, &part);
 }
 
+static void view_of_bit(const struct model *m, uint64_t bit, struct block_view *out)
+{
+	size_t slab = slab_of_word(m, bit / 64);
+	uint64_t i = bit - m->slabs.bits[slab] * 64;
+
+	assert(slab < m->slabs.n && i < m->slabs.count[slab]);
+	slab_block_view(m, slab, (uint32_t)i, out);
+}
+
 void block_view(const struct model *m, uint32_t row, struct block_view *out)
 {
 	if (row >= m->blocks.n) {
-		slab_view(m, row - m->blocks.n, out);
+		view_of_bit(m, row - m->blocks.n, out);
 		return;
 	}
 	*out = (struct block_view){

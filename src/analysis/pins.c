@@ -148,12 +148,11 @@ static void count_heaps(struct pinning *p)
 
 static void count_slab(const struct model *m, size_t s, struct holdout *pool)
 {
-	uint64_t first = m->blocks.n + m->slabs.bits[s] * 64;
+	uint32_t row;
 
 	for (uint32_t i = 0; i < m->slabs.count[s]; i++)
-		if (slab_block_is_used(m, s, i) && first + i < UINT32_MAX)
-			holdout_count(pool, (uint32_t)(first + i),
-				      m->slabs.block_size[s]);
+		if (slab_block_is_used(m, s, i) && slab_block_row(m, s, i, &row))
+			holdout_count(pool, row, m->slabs.block_size[s]);
 }
 
 static void count_pools(struct pinning *p)

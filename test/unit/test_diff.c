@@ -4,9 +4,11 @@
  * who grew in small heaps whose story is known.
  */
 #include "analysis/analysis.h"
+#include "hand_graph.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -514,6 +516,37 @@ static void rings_of_dominators_end(void **state)
 	model_free(m);
 }
 
+/* The bits of a slab may begin where no number of a block reaches: it is there nevertheless. */
+static void a_slab_beyond_all_numbers_is_compared(void **state)
+{
+	const size_t word = (size_t)UINT32_MAX / 64 + 1, bytes = (word + 1) * 8;
+	struct model *m = hand_graph(), *far = hand_graph();
+	uint64_t *bits = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t *own = far->slab_bits.used;
+	struct block_pick p;
+	struct pins pins;
+
+	(void)state;
+	assert_true(bits != MAP_FAILED);
+	bits[word] = own[0];
+	far->slab_bits.used = bits;
+	far->slabs.bits[0] = word;
+	block_pick_build(m, BLOCKS_ALL, &p);
+	block_pick_keep(m, far, false, &p);
+	assert_int_equal(p.n, 0);
+	block_pick_release(&p);
+	block_pick_build(far, BLOCKS_ALL, &p); /* what has no number is no row */
+	assert_int_equal(p.n, far->blocks.n);
+	block_pick_release(&p);
+	pins_build(far, &pins);
+	pins_release(&pins);
+	far->slab_bits.used = own;
+	munmap(bits, bytes);
+	model_free(far);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +556,7 @@ int main(void)
 		cmocka_unit_test(who_grew_is_named),
 		cmocka_unit_test(what_is_shared_is_told_of_who_refers_to_it),
 		cmocka_unit_test(rings_of_dominators_end),
+		cmocka_unit_test(a_slab_beyond_all_numbers_is_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
