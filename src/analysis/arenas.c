@@ -12,7 +12,6 @@
  */
 #include "analysis/arenas_int.h"
 
-#include "base/search.h"
 #include <stdlib.h>
 
 struct arena_row *arena_row_add(struct arena_rows *r, const char *kind)
@@ -37,27 +36,6 @@ uint64_t thousandths(uint64_t part, uint64_t whole)
 	return whole ? (uint64_t)((unsigned __int128)part * 1000 / whole) : 0;
 }
 
-bool pages_are_known(const struct model *m)
-{
-	return m->pages.n > 0 && !(m->processes.n > 0 && m->processes.no_residency[0]);
-}
-
-uint64_t resident_in(const struct model *m, taddr start, taddr end)
-{
-	const struct model_pages *p = &m->pages;
-	size_t i = search_words(p->start, p->n, start);
-	uint64_t bytes = 0;
-
-	for (i -= i > 0; i < p->n && p->start[i] < end; i++) {
-		taddr from = max_u64(p->start[i], start);
-		taddr to = min_u64(p->start[i] + p->count[i] * PAGE_SIZE_4K, end);
-
-		if (to > from && page_is_resident(p->state[i]))
-			bytes += to - from;
-	}
-	return bytes;
-}
-
 static int compare(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
@@ -78,8 +56,9 @@ static uint64_t sum_free(const struct sums *s)
 }
 
 /* By arena; the last is that of mappings. */
-static struct sums *sums_build(const struct model *m)
+static struct sums *sums_build(const struct resident *resident)
 {
+	const struct model *m = resident->m;
 	struct sums *sums = xcalloc(m->arenas.n + 1, sizeof(*sums));
 
 	for (size_t b = 0; b < m->blocks.n; b++) {
@@ -89,7 +68,7 @@ static struct sums *sums_build(const struct model *m)
 
 		s->of[m->blocks.state[b]] += footprint;
 		if (m->blocks.arena[b] == BLOCK_MMAPPED)
-			s->resident += resident_in(m, end - footprint, end);
+			s->resident += resident_between(resident, end - footprint, end);
 	}
 	return sums;
 }
@@ -103,10 +82,10 @@ static void fill_sums(struct arena_row *row, const struct sums *s)
 	row->overhead = row->system - min_u64(row->system, row->used + row->free);
 }
 
-static void add_arena(const struct model *m, struct arena_rows *out, size_t arena,
-		      const struct sums *s)
+static void add_arena(const struct resident *resident, struct arena_rows *out,
+		      size_t arena, const struct sums *s)
 {
-	const struct model_arenas *a = &m->arenas;
+	const struct model_arenas *a = &resident->m->arenas;
 	struct arena_row *row = arena_row_add(out, a->is_main[arena] ? "main" : "thread");
 
 	row->arena = arena;
@@ -118,18 +97,20 @@ static void add_arena(const struct model *m, struct arena_rows *out, size_t aren
 	row->fastbin = s->of[BLOCK_FASTBIN];
 	row->bins = s->of[BLOCK_BIN];
 	row->fragmentation = thousandths(row->free - row->top, row->system);
-	if (pages_are_known(m))
+	if (resident->is_known)
 		row->resident = 0;
 }
 
-static void add_resident(const struct model *m, struct arena_rows *out)
+static void add_resident(const struct resident *resident, struct arena_rows *out)
 {
-	for (size_t i = 0; pages_are_known(m) && i < m->heaps.n; i++)
-		out->rows[m->heaps.arena[i]].resident +=
-			resident_in(m, m->heaps.start[i], m->heaps.end[i]);
+	const struct model_heaps *h = &resident->m->heaps;
+
+	for (size_t i = 0; resident->is_known && i < h->n; i++)
+		out->rows[h->arena[i]].resident +=
+			resident_between(resident, h->start[i], h->end[i]);
 }
 
-static void add_mmapped(const struct model *m, struct arena_rows *out,
+static void add_mmapped(const struct resident *resident, struct arena_rows *out,
 			const struct sums *s)
 {
 	struct arena_row *row;
@@ -139,7 +120,7 @@ static void add_mmapped(const struct model *m, struct arena_rows *out,
 	row = arena_row_add(out, "mmapped");
 	row->system = row->mmapped = s->of[BLOCK_USED] + sum_free(s);
 	fill_sums(row, s);
-	if (pages_are_known(m))
+	if (resident->is_known)
 		row->resident = s->resident;
 }
 
@@ -154,16 +135,20 @@ static int by_system(const void *a, const void *b)
 
 void arenas_build(const struct model *m, struct arena_rows *out)
 {
-	struct sums *sums = sums_build(m);
+	struct resident resident;
+	struct sums *sums;
 
 	*out = (struct arena_rows){ 0 };
+	resident_init(&resident, m);
+	sums = sums_build(&resident);
 	for (size_t i = 0; i < m->arenas.n; i++)
-		add_arena(m, out, i, &sums[i]);
-	add_resident(m, out);
+		add_arena(&resident, out, i, &sums[i]);
+	add_resident(&resident, out);
 	if (out->n)
 		qsort(out->rows, out->n, sizeof(*out->rows), by_system);
-	add_mmapped(m, out, &sums[m->arenas.n]);
-	arena_add_pools(m, out);
+	add_mmapped(&resident, out, &sums[m->arenas.n]);
+	arena_add_pools(&resident, out);
+	resident_release(&resident);
 	free(sums);
 }
 

@@ -24,7 +24,8 @@ void resident_init(struct resident *r, const struct model *m)
 {
 	uint64_t sum = 0;
 
-	*r = (struct resident){ .m = m, .is_known = m->pages.n > 0 };
+	*r = (struct resident){ .m = m,
+				.is_known = m->pages.n > 0 && model_knows_residency(m) };
 	r->before = xcalloc(m->pages.n + 1, sizeof(*r->before));
 	for (size_t i = 0; i < m->pages.n; i++) {
 		r->before[i] = sum;

@@ -76,9 +76,10 @@ struct pool_sums {
 	uint64_t pools, system, left, resident;
 };
 
-static void add_pool(const struct model *m, struct pool_sums *sums, size_t pool,
+static void add_pool(const struct resident *resident, struct pool_sums *sums, size_t pool,
 		     const struct slab_sums *s)
 {
+	const struct model *m = resident->m;
 	const taddr start = m->pools.start[pool], end = m->pools.end[pool];
 
 	sums->slabs.slabs += s->slabs;
@@ -90,12 +91,13 @@ static void add_pool(const struct model *m, struct pool_sums *sums, size_t pool,
 	sums->system += end - start;
 	if (m->slabs.n)
 		sums->left += slabs_left(m, pool, s->slabs);
-	sums->resident += resident_in(m, start, end);
+	sums->resident += resident_between(resident, start, end);
 }
 
-static void fill_row(const struct model *m, struct arena_row *row,
+static void fill_row(const struct resident *resident, struct arena_row *row,
 		     const struct pool_sums *sums)
 {
+	const struct model *m = resident->m;
 	const struct slab_sums *s = &sums->slabs;
 	uint64_t room = m->slabs.n ? slab_room(m, 0) : 0;
 
@@ -104,7 +106,7 @@ static void fill_row(const struct model *m, struct arena_row *row,
 	row->free = s->free_bytes + sums->left * room;
 	row->overhead = row->system - min_u64(row->system, row->used + row->free);
 	row->fragmentation = thousandths(s->free_bytes, row->system);
-	if (pages_are_known(m))
+	if (resident->is_known)
 		row->resident = sums->resident;
 }
 
@@ -117,14 +119,15 @@ static struct slab_sums *sums_by_pool(const struct model *m)
 	return sums;
 }
 
-void arena_add_pools(const struct model *m, struct arena_rows *out)
+void arena_add_pools(const struct resident *resident, struct arena_rows *out)
 {
+	const struct model *m = resident->m;
 	struct slab_sums *sums = sums_by_pool(m);
 	struct pool_sums all = { 0 };
 
 	for (size_t i = 0; i < m->pools.n; i++)
 		if (m->pools.block[i] == 0)
-			add_pool(m, &all, i, &sums[i]);
+			add_pool(resident, &all, i, &sums[i]);
 	free(sums);
 	if (all.pools == 0)
 		return;
@@ -132,7 +135,7 @@ void arena_add_pools(const struct model *m, struct arena_rows *out)
 	struct arena_row *row = arena_row_add(out, "obmalloc");
 
 	row->heaps = all.pools;
-	fill_row(m, row, &all);
+	fill_row(resident, row, &all);
 }
 
 /* Those that the fewest bytes hold come first. */
@@ -148,20 +151,23 @@ static int by_used(const void *a, const void *b)
 void arena_pools_build(const struct model *m, struct arena_rows *out)
 {
 	struct slab_sums *sums = sums_by_pool(m);
+	struct resident resident;
 
 	*out = (struct arena_rows){ 0 };
+	resident_init(&resident, m);
 	for (size_t i = 0; i < m->pools.n; i++) {
 		struct arena_row *row = arena_row_add(out, NULL);
 		struct pool_sums one = { 0 };
 
-		add_pool(m, &one, i, &sums[i]);
+		add_pool(&resident, &one, i, &sums[i]);
 		row->addr = m->pools.start[i];
 		row->slabs = sums[i].slabs;
 		if (m->slabs.n)
 			row->slabs_free = one.left;
 		row->count = sums[i].used;
-		fill_row(m, row, &one);
+		fill_row(&resident, row, &one);
 	}
+	resident_release(&resident);
 	free(sums);
 	if (out->n)
 		qsort(out->rows, out->n, sizeof(*out->rows), by_used);

@@ -222,7 +222,7 @@ void summary_build(const struct model *m, struct summary *out)
 {
 	struct memory_walk w;
 
-	*out = (struct summary){ .has_residency = m->pages.n > 0 };
+	*out = (struct summary){ .has_residency = model_knows_residency(m) };
 	memory_walk_init(&w, m);
 	blocks_count(m, out); /* first, so that malloc's rows come first */
 	for (size_t r = 0; r < m->regions.n; r++) {
@@ -233,7 +233,6 @@ void summary_build(const struct model *m, struct summary *out)
 		fit(t.resident, t.bytes, rest, m->regions.resident[r]);
 		fit(t.swapped, t.bytes, rest, m->regions.swapped[r]);
 		tally_add(m, out, r, &t);
-		out->has_residency |= m->regions.resident[r] > 0;
 	}
 	add_since(m, out);
 	memory_walk_release(&w);

@@ -79,11 +79,6 @@ static const struct command *summary_variant(const void *args)
 	return ((const struct summary_args *)args)->pins ? &summary_pins : NULL;
 }
 
-static bool has_no_residency(const struct model *m)
-{
-	return m->processes.n > 0 && m->processes.no_residency[0];
-}
-
 static bool summary_run(struct context *cx, const void *args, struct sink *out,
 			struct err *e)
 {
@@ -97,7 +92,7 @@ static bool summary_run(struct context *cx, const void *args, struct sink *out,
 		return false;
 	if (cx->model->processes.n > 0)
 		rss.value = cx->model->processes.rss[0];
-	if (has_no_residency(cx->model) && !cx->shared.sort &&
+	if (!model_knows_residency(cx->model) && !cx->shared.sort &&
 	    !context_sort_by(cx, "bytes", e))
 		return false;
 	summary_build(cx->model, &s);

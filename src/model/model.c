@@ -250,6 +250,18 @@ uint16_t model_label(struct model *m, enum label_kind kind, struct str name)
 	return (uint16_t)row;
 }
 
+bool model_knows_residency(const struct model *m)
+{
+	if (m->processes.n > 0 && m->processes.no_residency[0])
+		return false;
+	if (m->pages.n > 0)
+		return true;
+	for (size_t r = 0; r < m->regions.n; r++) /* older files do not say it */
+		if (m->regions.resident[r] > 0)
+			return true;
+	return false;
+}
+
 size_t model_block_at(const struct model *m, taddr at)
 {
 	size_t low = search_words(m->blocks.addr, m->blocks.n, at);

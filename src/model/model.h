@@ -476,6 +476,9 @@ static inline uint64_t block_footprint(const struct model *m, size_t block)
 	return m->blocks.size[block] + 8 * (uint64_t)m->blocks.extra[block];
 }
 
+/* Is it known what of the memory was resident? Of most cores it is not. */
+bool model_knows_residency(const struct model *m);
+
 /* The index of the block that holds `at` (anywhere inside its usable bytes), or
  * blocks.n: nobody's. */
 size_t model_block_at(const struct model *m, taddr at);

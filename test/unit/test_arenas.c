@@ -163,6 +163,30 @@ static void a_pool_in_a_block_is_counted_once(void **state)
 	model_free(m);
 }
 
+/* As no heap has them, but a file may: mappings that overlap, over pages that lie apart. */
+static void mappings_may_overlap(void **state)
+{
+	enum { MANY = 1 << 19 };
+	struct model *m = model_new();
+	struct arena_rows rows;
+
+	(void)state;
+	model_table_resize(m, &model_tables[TABLE_blocks], MANY);
+	model_table_resize(m, &model_tables[TABLE_pages], MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		m->blocks.addr[i] = 0x1000000010 + 32 * i;
+		m->blocks.size[i] = (uint64_t)1 << 40;
+		m->blocks.arena[i] = BLOCK_MMAPPED;
+		m->pages.start[i] = 0x1008000000 + 2 * HAND_PAGE * (taddr)i;
+		m->pages.count[i] = 1;
+	}
+	arenas_build(m, &rows);
+	assert_int_equal(rows.n, 1);
+	assert_int_equal(rows.rows[0].resident, (uint64_t)MANY * MANY * HAND_PAGE);
+	arena_rows_release(&rows);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +197,7 @@ int main(void)
 		cmocka_unit_test(old_snapshots_have_no_bins),
 		cmocka_unit_test(slabs_are_counted_by_pool_and_by_size),
 		cmocka_unit_test(a_pool_in_a_block_is_counted_once),
+		cmocka_unit_test(mappings_may_overlap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

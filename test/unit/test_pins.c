@@ -232,6 +232,10 @@ static void a_lying_model_ends(void **state)
 	trim_build(m, &t);
 	pins_build(m, &p);
 	pins_release(&p);
+	m->processes.no_residency[0] = 1; /* though it has pages */
+	trim_build(m, &t);
+	assert_false(t.has_residency);
+	m->processes.no_residency[0] = 0;
 	m->pages.n = 0;
 	trim_build(m, &t);
 	assert_false(t.has_residency);
