@@ -195,15 +195,6 @@ static struct diff_size *size_row(struct diff_sizes *d, struct str allocator,
 	return &d->rows[d->n++];
 }
 
-static uint64_t slab_used(const struct model *m, size_t slab)
-{
-	uint64_t used = 0;
-
-	for (uint32_t i = 0; i < m->slabs.count[slab]; i++)
-		used += slab_block_is_used(m, slab, i);
-	return used;
-}
-
 static void count_sizes(struct diff_sizes *d, const struct model *m, bool is_after)
 {
 	for (size_t b = 0; b < m->blocks.n; b++) {
@@ -216,7 +207,7 @@ static void count_sizes(struct diff_sizes *d, const struct model *m, bool is_aft
 		*(is_after ? &r->count_after : &r->count_before) += 1;
 	}
 	for (size_t s = 0; s < m->slabs.n; s++) {
-		uint64_t used = slab_used(m, s);
+		uint64_t used = model_slab_used(m, s);
 		struct diff_size *r;
 
 		if (used == 0)

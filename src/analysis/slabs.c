@@ -32,24 +32,9 @@ static uint64_t slab_room(const struct model *m, size_t slab)
 	return room;
 }
 
-static uint64_t slab_used(const struct model *m, size_t slab)
-{
-	uint64_t used = 0;
-
-	for (uint32_t i = 0; i < m->slabs.count[slab]; i += 64) {
-		uint32_t left = m->slabs.count[slab] - i;
-		uint64_t bits = m->slab_bits.used[m->slabs.bits[slab] + i / 64];
-
-		if (left < 64)
-			bits &= ((uint64_t)1 << left) - 1;
-		used += (uint64_t)__builtin_popcountll(bits);
-	}
-	return used;
-}
-
 static void add_slab(const struct model *m, struct slab_sums *s, size_t slab)
 {
-	uint64_t used = slab_used(m, slab), free = m->slabs.count[slab] - used;
+	uint64_t used = model_slab_used(m, slab), free = m->slabs.count[slab] - used;
 
 	s->slabs++;
 	s->used += used;

@@ -183,10 +183,12 @@ static void tally_add(const struct model *m, struct summary *s, size_t r,
 
 static void slabs_count(const struct model *m, uint64_t counts[NSLOTS])
 {
-	for (size_t s = 0; s < m->slabs.n; s++)
-		for (uint32_t i = 0; i < m->slabs.count[s]; i++)
-			counts[slab_block_is_used(m, s, i) ? SLOT_POOL_USED
-							   : SLOT_POOL_FREE]++;
+	for (size_t s = 0; s < m->slabs.n; s++) {
+		uint64_t used = model_slab_used(m, s);
+
+		counts[SLOT_POOL_USED] += used;
+		counts[SLOT_POOL_FREE] += m->slabs.count[s] - used;
+	}
 }
 
 static void blocks_count(const struct model *m, struct summary *s)

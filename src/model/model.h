@@ -532,6 +532,8 @@ static inline bool slab_block_is_used(const struct model *m, size_t slab, uint32
 {
 	return m->slab_bits.used[m->slabs.bits[slab] + block / 64] >> block % 64 & 1;
 }
+/* How many of its blocks are. */
+uint64_t model_slab_used(const struct model *m, size_t slab);
 
 /* The labels row of these two, added if it is new. Names past 65,535 become "". */
 uint16_t model_label(struct model *m, enum label_kind kind, struct str name);

@@ -68,6 +68,21 @@ bool model_slab_block_at(const struct model *m, taddr at, size_t *slab, uint32_t
 	return true;
 }
 
+uint64_t model_slab_used(const struct model *m, size_t slab)
+{
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i < m->slabs.count[slab]; i += 64) {
+		uint64_t left = m->slabs.count[slab] - i;
+		uint64_t bits = m->slab_bits.used[m->slabs.bits[slab] + i / 64];
+
+		if (left < 64)
+			bits &= ((uint64_t)1 << left) - 1;
+		used += (uint64_t)__builtin_popcountll(bits);
+	}
+	return used;
+}
+
 /* The object or part that lies in the slab block or malloc block [start, end). */
 static uint32_t owner_between(const struct model *m, taddr start, taddr end, size_t *part)
 {

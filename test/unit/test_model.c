@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -114,6 +115,31 @@ static void dropped_values_leave_no_text(void **state)
 	model_free(m);
 }
 
+/* Bits behind its last block are nobody's. It may have as many as 32 bits can count. */
+static void used_blocks_of_a_slab_are_counted(void **state)
+{
+	static const uint32_t counts[] = { 0, 1, 63, 64, 65, 127, 128, UINT32_MAX };
+	const size_t words = (size_t)UINT32_MAX / 64 + 1;
+	uint64_t *bits = mmap(NULL, words * 8, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct model *m = model_new();
+	size_t slab = model_slabs_add(m);
+	uint64_t *own = m->slab_bits.used;
+
+	(void)state;
+	assert_true(bits != MAP_FAILED);
+	m->slab_bits.used = bits;
+	bits[0] = bits[1] = bits[words - 1] = UINT64_MAX;
+	for (size_t i = 0; i < countof(counts); i++) {
+		m->slabs.count[slab] = counts[i];
+		assert_int_equal(model_slab_used(m, slab),
+				 counts[i] == UINT32_MAX ? 128 + 63 : counts[i]);
+	}
+	m->slab_bits.used = own;
+	munmap(bits, words * 8);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +148,7 @@ int main(void)
 		cmocka_unit_test(types_are_their_three_words),
 		cmocka_unit_test(descriptors_reach_every_column),
 		cmocka_unit_test(dropped_values_leave_no_text),
+		cmocka_unit_test(used_blocks_of_a_slab_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
