@@ -49,8 +49,7 @@ enum waste_category {
 
 enum { WASTE_HOLDERS = 3 };
 
-/* The nearest thing with a name that dominates what is wasted: a node that is a root of
- * that name; else a group of roots, or what is held by several. */
+/* Who holds what is wasted (holder_find). */
 struct waste_holder {
 	uint32_t dominator; /* a node, or nodes + a row of groups */
 	uint32_t root;      /* row of m->roots that names it; NO_NODE: none does */
@@ -331,6 +330,27 @@ void edge_label(const struct model *m, uint32_t source, uint64_t edge, struct bu
 void node_value(const struct model *m, uint32_t node, struct buf *out);
 /* What stands behind the last dot or "::" of a name that has no template arguments. */
 struct str kind_last_word(struct str kind);
+
+/*
+ * ---- who holds a node (holder.c) ----
+ *
+ * Its HOLDER is the nearest thing with a name that dominates it: a node that is a root of
+ * that name. Without one it is the group of roots that holds it alone; and of what several
+ * groups hold, the last node below them.
+ */
+struct holder_search {
+	const struct model *m;
+	uint32_t *root, *holder; /* of each node; NULL: no dominators. Inner. */
+};
+
+void holder_search_init(struct holder_search *s, const struct model *m);
+void holder_search_release(struct holder_search *s);
+/* A node, or nodes + a row of groups; NO_NODE: there is no such node, or no dominators. */
+uint32_t holder_find(const struct holder_search *s, uint32_t node);
+/* The root that names a holder; NO_NODE: none does. */
+uint32_t name_of_holder(const struct holder_search *s, uint32_t holder);
+/* The root of a node that tells most, of whatever kind; NO_NODE: it is none. */
+uint32_t root_of_node(const struct holder_search *s, uint32_t node);
 
 /* ---- why: the paths that keep a node alive ---- */
 

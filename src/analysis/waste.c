@@ -2,9 +2,8 @@
 /*
  * Rows of waste. Duplicates have a row for each text, all else one for each type.
  *
- * Who holds a node is found once for all nodes, by the way up among their dominators: each
- * node is passed once, as those below it take over what was found. What a holder has of each
- * row is added up in a map, so the time goes with nodes and not with holders.
+ * What a holder has of each row is added up in a map, so the time goes with nodes and not
+ * with holders.
  */
 #include "analysis/analysis_int.h"
 
@@ -18,9 +17,8 @@ struct share {
 struct building {
 	const struct model *m;
 	struct waste *out;
-	uint32_t *holder_of; /* of each node; NULL: no dominators */
-	uint32_t *root_of;   /* the root that names it; NO_NODE none */
-	uint32_t *row_of;    /* of each type, of one category; NO_NODE none yet */
+	struct holder_search holders;
+	uint32_t *row_of; /* of each type, of one category; NO_NODE none yet */
 	struct share *shares;
 	size_t nshares, cap_shares;
 	struct map share_by; /* row << 32 | holder */
@@ -28,103 +26,13 @@ struct building {
 
 /* ---- who holds what ---- */
 
-enum { NAMELESS = UINT8_MAX };
-
-/* The kind of root that names a node best has the least. */
-static uint8_t rank_of(const struct model *m, uint32_t root)
-{
-	static const uint8_t ranks[] = {
-		[ROOT_MODULE] = 0, [ROOT_NAME] = 1,         [ROOT_LOCAL] = 2,
-		[ROOT_GLOBAL] = 3, [ROOT_TLS] = 3,          [ROOT_FIELD] = 4,
-		[ROOT_FRAME] = 5,  [ROOT_STACK] = NAMELESS, [ROOT_REGISTER] = NAMELESS,
-	};
-	unsigned kind = m->roots.kind[root];
-
-	if (kind >= countof(ranks) || (m->roots.name[root] == 0 && kind != ROOT_MODULE))
-		return NAMELESS;
-	return ranks[kind];
-}
-
-static void name_nodes(struct building *b)
-{
-	const struct model *m = b->m;
-
-	b->root_of = xmap_many(node_count(m) + (size_t)1, sizeof(*b->root_of));
-	memset(b->root_of, 0xff, node_count(m) * sizeof(*b->root_of));
-	for (uint32_t root = 0; root < m->roots.n; root++) {
-		uint32_t *known = &b->root_of[m->roots.node[root]];
-		uint8_t rank = rank_of(m, root);
-
-		if (rank != NAMELESS && (*known == NO_NODE || rank < rank_of(m, *known)))
-			*known = root;
-	}
-}
-
-enum { ON_THE_WAY = NO_NODE - 1 };
-
-/* The holder of a node whose dominator is `parent`, if that decides it. */
-static bool holder_is_told(const struct building *b, uint32_t node, uint32_t *holder)
-{
-	uint32_t parent = b->m->dominators.parent[node];
-
-	*holder = node;
-	if (b->root_of[node] != NO_NODE)
-		return true;
-	if (!dominator_is_group(b->m, parent))
-		return false;
-	if (parent != node_count(b->m) + ROOTS_ALL)
-		*holder = parent;
-	return true;
-}
-
-/* Up from the node to one whose holder is known; those on the way are marked. */
-static uint32_t seek_holder(struct building *b, uint32_t node)
-{
-	uint32_t holder;
-
-	while (b->holder_of[node] == NO_NODE) {
-		b->holder_of[node] = ON_THE_WAY;
-		if (holder_is_told(b, node, &holder))
-			return holder;
-		node = b->m->dominators.parent[node];
-	}
-	if (b->holder_of[node] == ON_THE_WAY)
-		return node_count(b->m) + ROOTS_ALL; /* a file's dominators are a ring */
-	return b->holder_of[node];
-}
-
-static void find_holder(struct building *b, uint32_t node)
-{
-	uint32_t holder = seek_holder(b, node);
-
-	for (uint32_t at = node;
-	     !dominator_is_group(b->m, at) && b->holder_of[at] == ON_THE_WAY;
-	     at = b->m->dominators.parent[at])
-		b->holder_of[at] = holder;
-}
-
-static void find_holders(struct building *b)
-{
-	uint32_t nodes = node_count(b->m);
-
-	if (b->m->dominators.n == 0)
-		return;
-	name_nodes(b);
-	b->holder_of = xmap_many(nodes + (size_t)1, sizeof(*b->holder_of));
-	memset(b->holder_of, 0xff, nodes * sizeof(*b->holder_of));
-	for (uint32_t node = 0; node < nodes; node++)
-		if (node_is_there(b->m, node))
-			find_holder(b, node);
-}
-
 static void add_share(struct building *b, uint32_t row, uint32_t node, uint64_t wasted)
 {
-	uint64_t key;
-	uint32_t i;
+	uint32_t holder = wasted ? holder_find(&b->holders, node) : NO_NODE, i;
+	uint64_t key = (uint64_t)row << 32 | holder;
 
-	if (!b->holder_of || wasted == 0 || b->holder_of[node] == NO_NODE)
-		return; /* a file may name a node that is not there */
-	key = (uint64_t)row << 32 | b->holder_of[node];
+	if (holder == NO_NODE)
+		return;
 	if (!map_find(&b->share_by, key, &i)) {
 		if (b->nshares == b->cap_shares) {
 			b->cap_shares = b->cap_shares ? 2 * b->cap_shares : 1024;
@@ -132,7 +40,7 @@ static void add_share(struct building *b, uint32_t row, uint32_t node, uint64_t 
 				xrealloc(b->shares, b->cap_shares, sizeof(*b->shares));
 		}
 		i = (uint32_t)b->nshares++;
-		b->shares[i] = (struct share){ row, b->holder_of[node], 0 };
+		b->shares[i] = (struct share){ row, holder, 0 };
 		map_set(&b->share_by, key, i);
 	}
 	b->shares[i].wasted += wasted;
@@ -160,7 +68,7 @@ static void take_share(struct building *b, const struct share *s)
 		row->holder = out->nholders;
 	out->holders[out->nholders++] = (struct waste_holder){
 		s->holder,
-		dominator_is_group(b->m, s->holder) ? NO_NODE : b->root_of[s->holder],
+		name_of_holder(&b->holders, s->holder),
 		s->wasted,
 	};
 }
@@ -287,12 +195,7 @@ static void build_rounding(struct building *b)
 
 static void building_release(struct building *b)
 {
-	size_t bytes = (node_count(b->m) + (size_t)1) * sizeof(uint32_t);
-
-	if (b->holder_of) {
-		xunmap(b->holder_of, bytes);
-		xunmap(b->root_of, bytes);
-	}
+	holder_search_release(&b->holders);
 	free(b->row_of);
 	free(b->shares);
 	map_release(&b->share_by);
@@ -304,7 +207,7 @@ void waste_build(const struct model *m, struct waste *out)
 
 	*out = (struct waste){ .is_known =
 				       m->processes.n > 0 && m->processes.has_waste[0] };
-	find_holders(&b);
+	holder_search_init(&b.holders, m);
 	b.row_of = xcalloc(m->types.n + 1, sizeof(*b.row_of));
 	build_duplicates(&b);
 	build_slack(&b, SLACK_OVER_ALLOCATED, WASTE_OVER_ALLOCATED);

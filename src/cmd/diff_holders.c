@@ -26,8 +26,9 @@ struct name_way {
 	uint32_t root; /* of the first; NO_NODE */
 };
 
-static struct name_way way_to(const struct model *m, uint32_t node)
+static struct name_way way_to(const struct holder_search *s, uint32_t node)
 {
+	const struct model *m = s->m;
 	struct name_way w = { .group = NO_NODE, .root = NO_NODE };
 	size_t at = STEPS_MOST;
 
@@ -37,46 +38,11 @@ static struct name_way way_to(const struct model *m, uint32_t node)
 	}
 	w.n = STEPS_MOST - at;
 	memmove(w.nodes, w.nodes + at, w.n * sizeof(*w.nodes));
-	if (dominator_is_group(m, node))
-		w.group = node - node_count(m);
+	if (!dominator_is_group(m, node))
+		return w;
+	w.group = node - node_count(m);
+	w.root = w.n ? root_of_node(s, w.nodes[0]) : NO_NODE;
 	return w;
-}
-
-/* What is certain goes before what is possible, and what has a name to look for in a program
- * before what only a moment has: a stack may hold what is long forgotten. */
-static unsigned root_rank(const struct model *m, uint32_t root)
-{
-	static const uint8_t by_kind[] = {
-		[ROOT_NAME] = 9,  [ROOT_GLOBAL] = 8, [ROOT_MODULE] = 7,
-		[ROOT_FIELD] = 6, [ROOT_LOCAL] = 5,  [ROOT_FRAME] = 4,
-		[ROOT_TLS] = 3,   [ROOT_STACK] = 2,  [ROOT_REGISTER] = 1,
-	};
-	unsigned kind;
-
-	if (root == NO_NODE)
-		return 0;
-	kind = m->roots.kind[root];
-	return (m->roots.certain[root] ? 10u : 0u) +
-	       (kind < countof(by_kind) ? by_kind[kind] : 0u);
-}
-
-static void roots_find(const struct model *m, struct name_way *ways, size_t n)
-{
-	struct map first = { 0 };
-	uint32_t i;
-
-	for (i = 0; i < n; i++) /* several holders may have one in common */
-		if (ways[i].n && ways[i].group != NO_NODE &&
-		    !map_has(&first, ways[i].nodes[0]))
-			map_set(&first, ways[i].nodes[0], i);
-	for (uint32_t root = 0; root < m->roots.n; root++)
-		if (map_find(&first, m->roots.node[root], &i) &&
-		    root_rank(m, root) > root_rank(m, ways[i].root))
-			ways[i].root = root;
-	for (size_t k = 0; k < n; k++)
-		if (ways[k].n && map_find(&first, ways[k].nodes[0], &i))
-			ways[k].root = ways[i].root;
-	map_release(&first);
 }
 
 /* The reference from one to the other; NO_EDGE: it is held by way of others. */
@@ -156,21 +122,21 @@ static void name_build(const struct model *m, const struct name_way *w, uint32_t
 void holders_build(const struct diff_models *d, struct holders *out)
 {
 	const struct model *m = diff_last(d);
-	struct name_way *ways;
+	struct holder_search search;
 
 	*out = (struct holders){ .before = d->all[0], .after = m };
 	growth_build(out->before, m, &out->growth);
 	out->names = xcalloc(out->growth.n + 1, sizeof(*out->names));
-	ways = xcalloc(out->growth.n + 1, sizeof(*ways));
-	for (size_t i = 0; i < out->growth.n; i++)
-		ways[i] = way_to(m, out->growth.rows[i].holder);
-	roots_find(m, ways, out->growth.n);
+	holder_search_init(&search, m);
 	for (size_t i = 0; i < out->growth.n; i++) {
-		name_build(m, &ways[i], out->growth.rows[i].holder, &out->names[i]);
+		uint32_t holder = out->growth.rows[i].holder;
+		struct name_way way = way_to(&search, holder);
+
+		name_build(m, &way, holder, &out->names[i]);
 		buf_str(&out->names[i],
 			out->growth.rows[i].is_shared ? ", with others" : "");
 	}
-	free(ways);
+	holder_search_release(&search);
 }
 
 void holders_release(struct holders *h)

@@ -14,61 +14,21 @@ struct pins_source {
 	const struct model *m;
 	struct pins pins;
 	struct trim trim;
-	/* To name holders: of each node the node above it, or one further up; of those right
-	 * below a group a root. */
-	uint32_t *above;
-	struct map root_of;
+	struct holder_search holders;
 };
-
-/* ---- who holds a node ---- */
-
-static void holders_init(struct pins_source *s)
-{
-	const struct model *m = s->m;
-	uint32_t known;
-
-	if (!has_retained(m))
-		return;
-	s->above = xcalloc(m->dominators.n + 1, sizeof(*s->above));
-	memcpy(s->above, m->dominators.parent, m->dominators.n * sizeof(*s->above));
-	for (uint32_t root = 0; root < m->roots.n; root++)
-		if (!map_find(&s->root_of, m->roots.node[root], &known) ||
-		    (m->roots.certain[root] && !m->roots.certain[known]))
-			map_set(&s->root_of, m->roots.node[root], root);
-}
-
-/* The one below a group that dominates the node. Halves the way for those that come after;
- * a file may say anything, so it ends after as many steps as there are nodes. */
-static uint32_t uppermost(const struct pins_source *s, uint32_t node)
-{
-	for (size_t steps = 0; steps < s->m->dominators.n; steps++) {
-		uint32_t next = s->above[node];
-
-		if (dominator_is_group(s->m, next))
-			return node;
-		if (!dominator_is_group(s->m, s->above[next]))
-			s->above[node] = s->above[next];
-		node = next;
-	}
-	return node;
-}
 
 static void holder_show(const struct pins_source *s, uint32_t node, struct buf *out)
 {
 	const struct model *m = s->m;
-	uint32_t top = uppermost(s, node), root, group;
+	uint32_t holder = holder_find(&s->holders, node);
+	uint32_t root = name_of_holder(&s->holders, holder);
 
-	if (map_find(&s->root_of, top, &root)) {
+	if (root != NO_NODE)
 		root_show_shortly(m, root, out);
-		return;
-	}
-	if (!dominator_is_group(m, s->above[top]))
-		return;
-	group = s->above[top] - node_count(m);
-	if (group == ROOTS_ALL)
+	else if (!dominator_is_group(m, holder) || holder == node_count(m) + ROOTS_ALL)
 		buf_str(out, "several");
 	else
-		group_show(m, group, out);
+		group_show(m, holder - node_count(m), out);
 }
 
 /* ---- columns ---- */
@@ -193,10 +153,10 @@ static struct cell get_holder(const void *source, size_t row, struct buf *scratc
 	const struct pins_source *s = source;
 	uint32_t node = node_at(source, row);
 
-	if (node == NO_NODE || !s->above)
+	if (node == NO_NODE || !has_retained(s->m))
 		return cell_absent();
 	holder_show(s, node, scratch);
-	return scratch->n ? cell_text(buf_view(scratch)) : cell_absent();
+	return cell_text(buf_view(scratch));
 }
 
 static struct cell get_value(const void *source, size_t row, struct buf *scratch)
@@ -224,7 +184,7 @@ static const struct column pins_columns[] = {
 	{ "kind", COLUMN_NAME, COLUMN_NOT_TEXT, get_kind, "what it is" },
 	{ "size", COLUMN_BYTES, COLUMN_IF_ROOM, get_size, "usable bytes of it" },
 	{ "holder", COLUMN_PATH, 0, get_holder,
-	  "the root that alone keeps it alive; several: more than one do" },
+	  "the nearest thing with a name that keeps it alive alone; several: more do" },
 	{ "value", COLUMN_CODE, COLUMN_IF_ROOM, get_value, "what it says, shortly" },
 };
 
@@ -392,7 +352,7 @@ static bool pins_run(struct context *cx, const void *args, struct sink *out,
 	s.m = cx->model;
 	trim_build(s.m, &s.trim);
 	pins_build(s.m, &s.pins);
-	holders_init(&s);
+	holder_search_init(&s.holders, s.m);
 	if (out->format != FORMAT_TEXT)
 		notes_add(&s, cx->model);
 	ok = context_report(
@@ -403,8 +363,7 @@ static bool pins_run(struct context *cx, const void *args, struct sink *out,
 				  .text = text_write },
 		out, e);
 	pins_release(&s.pins);
-	map_release(&s.root_of);
-	free(s.above);
+	holder_search_release(&s.holders);
 	return ok;
 }
 
