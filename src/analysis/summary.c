@@ -19,6 +19,12 @@ static enum slot slot_of_surplus(const struct model *m, size_t region)
 	return m->regions.kind[region] <= REGION_STACK ? SLOT_SINCE : SLOT_REST;
 }
 
+/* Nothing can be in it: what is came when it was made accessible since. */
+static bool is_reserved(const struct model *m, size_t r)
+{
+	return !(m->regions.prot[r] & (PROT_R | PROT_W | PROT_X));
+}
+
 /* Makes the slots add up to `total`: see the top of this file. */
 static void fit(uint64_t slots[NSLOTS], const uint64_t bytes[NSLOTS], enum slot rest,
 		uint64_t total)
@@ -108,16 +114,15 @@ static struct summary_row *anonymous_row(const struct model *m, struct summary *
 					 size_t r)
 {
 	struct str name = model_text(m, m->regions.name[r]);
-	unsigned prot = m->regions.prot[r];
 
-	if (!(prot & (PROT_R | PROT_W | PROT_X)))
+	if (is_reserved(m, r))
 		return row_of(s, "anonymous", str_of("reserved"));
 	if (m->regions.module[r] != 0) /* its .bss */
 		return row_of(s, "file, private",
 			      model_text(m, m->modules.path[m->regions.module[r] - 1]));
 	if (name.n > 0)
 		return row_of(s, "anonymous", name);
-	if (prot & PROT_X)
+	if (m->regions.prot[r] & PROT_X)
 		return row_of(s, "anonymous", str_of("code"));
 	return row_of(s, "unexplained", str_of("private memory"));
 }
@@ -232,7 +237,10 @@ void summary_build(const struct model *m, struct summary *out)
 		enum slot rest = slot_of_surplus(m, r);
 
 		memory_walk_region(&w, r, &t);
-		fit(t.resident, t.bytes, rest, m->regions.resident[r]);
+		if (is_reserved(m, r))
+			t.resident[SLOT_SINCE] += m->regions.resident[r];
+		else
+			fit(t.resident, t.bytes, rest, m->regions.resident[r]);
 		fit(t.swapped, t.bytes, rest, m->regions.swapped[r]);
 		tally_add(m, out, r, &t);
 	}

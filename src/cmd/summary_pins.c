@@ -201,7 +201,7 @@ static void say_arenas(const struct pins_source *s, bool exact, struct buf *out)
 	buf_str(out, "With one arena (MALLOC_ARENA_MAX=1) at most ");
 	amount_show(out, s->trim.arenas_bound, exact);
 	buf_str(out, " less would be resident, if the blocks of the other arenas lay in "
-		     "the free memory of the first.");
+		     "the first without holes.");
 }
 
 static void say_threshold(const struct pins_source *s, bool exact, struct buf *out)
@@ -276,10 +276,10 @@ static void text_write(const struct table *t, struct sink *out)
 	if (knows_threshold(s))
 		paragraph(s, say_threshold, out);
 	sink_char(out, '\n');
-	if (t->nrows == 0) {
-		sink_str(out, "No block keeps free memory from going back.\n");
+	if (t->nrows == 0 && s->trim.has_heap)
+		sink_str(out, "No block alone keeps free memory from going back.\n");
+	if (t->nrows == 0)
 		return;
-	}
 	table_show(t, out);
 	if (shown < t->nrows)
 		sink_printf(out, "… %llu of %zu rows; -n 0 shows all\n",

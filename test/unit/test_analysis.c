@@ -87,6 +87,25 @@ static void summary_tells_every_byte_once(void **state)
 	model_free(m);
 }
 
+/* An arena grew into its reserve before the kernel was asked. */
+static void what_is_in_a_reserve_came_since(void **state)
+{
+	struct model *m = hand_model();
+	struct summary s;
+	uint64_t page = HAND_PAGE;
+
+	(void)state;
+	assert_string_equal(hand_regions[4].name, "");
+	assert_int_equal(hand_regions[4].prot, 0);
+	m->regions.resident[4] = 3 * page;
+	summary_build(m, &s);
+	expect_sums(m, &s);
+	expect_row(&s, "malloc", "reserved", 60 * page, 0, 1);
+	assert_int_equal(find_row(&s, "since the snapshot", "")->resident, 3 * page);
+	summary_release(&s);
+	model_free(m);
+}
+
 static void a_shared_page_is_split_by_bytes(void **state)
 {
 	struct model *m = model_new();
@@ -508,6 +527,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(summary_tells_every_byte_once),
+		cmocka_unit_test(what_is_in_a_reserve_came_since),
 		cmocka_unit_test(a_shared_page_is_split_by_bytes),
 		cmocka_unit_test(rows_fit_what_the_region_says),
 		cmocka_unit_test(pages_that_came_later_are_no_blocks),
