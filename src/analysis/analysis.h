@@ -73,7 +73,7 @@ struct waste {
 	struct waste_holder *holders;
 	size_t nholders;
 	uint64_t wasted[WASTE_CATEGORIES];
-	bool is_known; /* false: nobody looked, there is rounding only */
+	bool is_known; /* false: nobody looked, there is rounding of native blocks only */
 };
 
 /* By category, then by type or by the first node. Without dominators there are no holders. */

@@ -185,11 +185,18 @@ static uint64_t rounding_of(const struct model *m, uint32_t node)
 	return footprint > used ? footprint - used : 0;
 }
 
+/* Of an object it takes types.uncounted, which comes with the rest. */
+static bool rounding_is_known(const struct building *b, uint32_t node)
+{
+	return node_is_there(b->m, node) &&
+	       (b->out->is_known || !node_is_object(b->m, node));
+}
+
 static void build_rounding(struct building *b)
 {
 	begin_category(b);
 	for (uint32_t node = 0; node < node_count(b->m); node++)
-		if (node_is_there(b->m, node))
+		if (rounding_is_known(b, node))
 			add_by_type(b, WASTE_ROUNDING, node, rounding_of(b->m, node));
 }
 

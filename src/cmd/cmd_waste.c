@@ -358,7 +358,7 @@ static bool waste_run(struct context *cx, const void *args, struct sink *out,
 	if (!s.waste.is_known)
 		model_find_out(cx->model, SEVERITY_NOTE, "waste",
 			       "this snapshot is of a version that did not look for it: "
-			       "only rounding is known");
+			       "only rounding of native blocks is known");
 	r.table = (struct table){ .source = &s, .nrows = s.npick, .pick = s.pick };
 	r.facts = facts;
 	r.nfacts = facts_build(&s.waste, facts);

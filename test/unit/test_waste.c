@@ -141,12 +141,16 @@ static void rounding_is_what_no_size_explains(void **state)
 	m->blocks.type[0] = m->blocks.type[1] = 0;
 	m->objects.footprint[3] = 1; /* most of it lies elsewhere */
 	m->types.uncounted[0] = 4;
-	m->processes.has_waste[0] = 0;
 	waste_build(m, &w);
 	r = row_of(&w, WASTE_ROUNDING);
 	assert_int_equal(r->count, 7 + 2);
 	assert_int_equal(r->wasted, 7 * 2 + 2 * 4);
 	assert_int_equal(w.n, 1);
+	waste_release(&w);
+	m->processes.has_waste[0] = 0; /* then uncounted is not known, either */
+	waste_build(m, &w);
+	r = row_of(&w, WASTE_ROUNDING);
+	assert_int_equal(r->count, 2);
 	assert_false(w.is_known);
 	waste_release(&w);
 	model_free(m);
