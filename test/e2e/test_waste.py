@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import FIXTURES, ROOT, python_there, pythons
+from conftest import FIXTURES, PYTHON, ROOT, python_there, pythons
 
 SCRIPT = ROOT / "test" / "fixture" / "python_waste.py"
 SOURCE = ROOT / "test" / "fixture" / "cxx" / "waste.cc"
@@ -170,3 +170,23 @@ def test_rows_can_be_chosen(start, heapsift):
     assert rows == [r for r in all_rows if r["wasted"] >= middle]
     assert heapsift("waste", target.pid, "--csv").out.startswith("category,domain,kind,")
     assert "ROUNDING WASTED" in heapsift("waste", target.pid).out
+
+
+ZEROES = r"""
+waiting = [bytes(20000) for i in range(100)]          # not written to: no memory behind most
+begun = [b"x" + bytes(20000) + b"y" + bytes([i % 1]) for i in range(50)]
+print("ready", flush=True)
+input()
+"""
+
+
+def test_zeroes_that_nobody_wrote_are_no_text(start, heapsift, tmp_path):
+    """Whether a page of zeroes was touched is not known of a core: all tell the same."""
+    target = start(PYTHON, "-c", ZEROES)
+    heapsift("core", target.pid, "-o", tmp_path / "core")
+    heapsift("dump", target.pid, "-o", tmp_path / "it.hsift")
+    for args in ([target.pid], [target.pid, "--mode=freeze"], [tmp_path / "core"],
+                 [tmp_path / "it.hsift"]):
+        rows = heapsift("waste", *args, "--json", "--where",
+                        "category = 'duplicates' and wasted > 100000").rows()
+        assert [(r["kind"], r["count"]) for r in rows] == [("bytes", 50)], args
