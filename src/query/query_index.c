@@ -197,7 +197,8 @@ static bool count_classes(const struct query_shared *s, const uint32_t *rank, si
 	return true;
 }
 
-static bool place_classes(struct query_shared *s, const uint32_t *rank, size_t *at)
+static bool place_classes(const struct query_shared *s, const uint32_t *rank, size_t *at,
+			  uint32_t *rows)
 {
 	const struct query_table *t = s->t;
 
@@ -205,30 +206,57 @@ static bool place_classes(struct query_shared *s, const uint32_t *rank, size_t *
 		if (row % TICK == 0 && !query_db_goes_on(s->q, TICK))
 			return false;
 		if (is_there(t, row))
-			s->by_class[at[rank[t->class_of(t->source, row)]]++] =
-				(uint32_t)row;
+			rows[at[rank[t->class_of(t->source, row)]]++] = (uint32_t)row;
 	}
 	return true;
 }
 
-bool query_rows_by_class(struct query_shared *s, const struct query_plan *p)
+static bool order_fill(struct query_order *o, const struct query_shared *s,
+		       const struct query_plan *p)
 {
-	size_t n = s->t->nclasses(s->t->source), *at;
-	uint64_t key = p->order << 8 | p->descending;
-	uint32_t *rank;
-	bool ok;
+	size_t n = s->t->nclasses(s->t->source);
+	size_t *at = xcalloc(n + 1, sizeof(*at));
+	uint32_t *rank = classes_rank(s->t, p, n);
+	bool ok = count_classes(s, rank, at, n);
 
-	if (s->by_class_order == key)
-		return true;
-	rank = classes_rank(s->t, p, n);
-	at = xcalloc(n + 1, sizeof(*at));
-	ok = count_classes(s, rank, at, n);
-	free(s->by_class);
-	s->by_class_n = at[n];
-	s->by_class = xcalloc(s->by_class_n + 1, sizeof(*s->by_class));
-	ok = ok && place_classes(s, rank, at);
-	s->by_class_order = ok ? key : 0;
+	if (ok) {
+		o->n = at[n];
+		o->rows = xcalloc(o->n + 1, sizeof(*o->rows));
+		ok = place_classes(s, rank, at, o->rows);
+	}
 	free(rank);
 	free(at);
 	return ok;
+}
+
+/* A query has few orders, and they stay: a cursor may be within one while the next is made. */
+const struct query_order *query_order_get(struct query_shared *s,
+					  const struct query_plan *p)
+{
+	uint64_t key = p->order << 8 | p->descending;
+	struct query_order *o;
+
+	for (o = s->orders; o; o = o->next)
+		if (o->key == key)
+			return o;
+	o = xcalloc(1, sizeof(*o));
+	o->key = key;
+	if (!order_fill(o, s, p)) {
+		query_orders_free(o);
+		return NULL;
+	}
+	o->next = s->orders;
+	s->orders = o;
+	return o;
+}
+
+void query_orders_free(struct query_order *all)
+{
+	while (all) {
+		struct query_order *next = all->next;
+
+		free(all->rows);
+		free(all);
+		all = next;
+	}
 }

@@ -37,6 +37,14 @@ enum query_type query_type_of_word(const char *word); /* NULL: QUERY_ANY */
 
 struct query_index;
 
+/* Rows by class, for an order of columns. */
+struct query_order {
+	uint64_t key; /* which order */
+	uint32_t *rows;
+	size_t n;
+	struct query_order *next;
+};
+
 /* One table, for all that go through it. */
 struct query_shared {
 	sqlite3_vtab base;
@@ -46,10 +54,7 @@ struct query_shared {
 	size_t nrows;
 	struct query_index **indexes; /* by column; NULL: none yet */
 	unsigned *searches;           /* by column: how often a value was looked for */
-	/* Rows by class, for an order of columns. */
-	uint32_t *by_class;
-	uint64_t by_class_order; /* which order, 0: none */
-	size_t by_class_n;
+	struct query_order *orders; /* those asked for; cursors are inside any of them */
 };
 
 /* A comparison of a column. */
@@ -84,8 +89,10 @@ void query_index_find(const struct query_index *x, const struct query_test *test
 		      const uint32_t **rows, size_t *n);
 void query_index_free(struct query_index *x);
 
-/* Fills s->by_class with the rows in the plan's order. False: time is up. */
-must_check bool query_rows_by_class(struct query_shared *s, const struct query_plan *p);
+/* The rows in the plan's order, there as long as the table is. NULL: time is up. */
+const struct query_order *query_order_get(struct query_shared *s,
+					  const struct query_plan *p);
+void query_orders_free(struct query_order *all);
 
 /* ---- words of an expression (query_words.c) ---- */
 

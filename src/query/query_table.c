@@ -99,7 +99,7 @@ static int table_disconnect(sqlite3_vtab *vtab)
 		query_index_free(s->indexes[i]);
 	free(s->indexes);
 	free(s->searches);
-	free(s->by_class);
+	query_orders_free(s->orders);
 	free(s);
 	return SQLITE_OK;
 }
@@ -338,10 +338,12 @@ static bool cursor_place(struct cursor *c, const struct query_plan *plan)
 	c->spans[0] = (struct query_span){ 0, c->s->nrows };
 	c->nspans = 1;
 	if (plan->order) {
-		if (!query_rows_by_class(c->s, plan))
+		const struct query_order *order = query_order_get(c->s, plan);
+
+		if (!order)
 			return false;
-		c->list = c->s->by_class;
-		c->spans[0].to = c->s->by_class_n;
+		c->list = order->rows;
+		c->spans[0].to = order->n;
 	} else if (!cursor_find(c)) {
 		(void)cursor_look_up(c);
 	}

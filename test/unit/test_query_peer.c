@@ -394,6 +394,11 @@ static const char *const questions[] = {
 	"SELECT domain, count(DISTINCT kind) FROM things GROUP BY domain",
 	"SELECT kind, max(size) FROM things WHERE addr > 0x7f0000 GROUP BY kind",
 	"SELECT kind, count(*) FROM things GROUP BY kind HAVING count(*) > 300",
+	/* Two at a time go through the table, each in an order of its own. */
+	("SELECT kind, (SELECT group_concat(domain) FROM (SELECT domain FROM things "
+	 "GROUP BY domain)), count(*) FROM things GROUP BY kind"),
+	("SELECT kind, (SELECT count(*) FROM (SELECT DISTINCT domain, kind FROM things b "
+	 "WHERE b.size > a.size)) FROM things a WHERE size > 590 GROUP BY kind, size"),
 	"SELECT count(*), sum(t.size) FROM links l JOIN things t ON t.addr = l.target",
 	("SELECT t.kind, count(*) FROM things t JOIN links l ON l.target = t.addr GROUP "
 	 "BY 1"),
