@@ -105,7 +105,8 @@ static struct collect_options needs_of(const struct asking *a)
 			all |= sql_table_at(i)->needs;
 	return (struct collect_options){ .edges = all & SQL_EDGES,
 					 .values = all & SQL_VALUES,
-					 .previews = all & SQL_PREVIEWS };
+					 .previews = all & SQL_PREVIEWS,
+					 .huge_slack = all & SQL_SLACK };
 }
 
 /* That a table has no rows may be an answer, or not: it is a note then. */

@@ -12,7 +12,7 @@
 #include "cmd/where_int.h"
 
 /* What a table needs of a target. */
-enum sql_need { SQL_EDGES = 1, SQL_VALUES = 2, SQL_PREVIEWS = 4 };
+enum sql_need { SQL_EDGES = 1, SQL_VALUES = 2, SQL_PREVIEWS = 4, SQL_SLACK = 8 };
 
 struct sql_column {
 	const char *name;

@@ -7,11 +7,6 @@ static const struct model *model_of(const void *source)
 	return ((const struct sql_rows *)source)->nodes.m;
 }
 
-static struct cell word_at(const char *const *words, size_t n, size_t i)
-{
-	return i < n ? cell_text(str_of(words[i])) : cell_absent();
-}
-
 /* ---- blocks ---- */
 
 static size_t blocks_count(const struct model *m)
@@ -58,15 +53,8 @@ static struct cell get_region_prot(const void *source, size_t row, struct buf *s
 
 static struct cell get_region_kind(const void *source, size_t row, struct buf *scratch)
 {
-	static const char *const words[] = {
-		[REGION_ANON] = "anonymous",  [REGION_HEAP] = "heap",
-		[REGION_MMAPPED] = "mmapped", [REGION_STACK] = "stack",
-		[REGION_FILE] = "file",       [REGION_SHARED] = "shared",
-		[REGION_SPECIAL] = "special",
-	};
-
 	(void)scratch;
-	return word_at(words, countof(words), model_of(source)->regions.kind[row]);
+	return cell_text(str_of(region_kind_name(model_of(source)->regions.kind[row])));
 }
 
 static bool knows_residency(const struct model *m)
@@ -98,7 +86,7 @@ static const struct sql_column regions_columns[] = {
 	{ "swapped", COLUMN_BYTES, get_swapped, NULL, "of them swapped out", 0 },
 	{ "prot", COLUMN_TEXT, get_region_prot, NULL, "rw-p, as maps has it", 0 },
 	{ "kind", COLUMN_TEXT, get_region_kind, NULL,
-	  "anonymous, heap, mmapped, stack, file, shared, special", 0 },
+	  "anonymous, heap, mmapped, stack, file, shared, special, hugetlb, device", 0 },
 	{ "offset", COLUMN_NUMBER, NULL, NULL, "in the file", 0 },
 	{ "inode", COLUMN_NUMBER, NULL, NULL, "of the file", 0 },
 	{ "name", COLUMN_PATH, NULL, NULL, "path of the file, or [heap]", 0 },
@@ -112,15 +100,8 @@ static struct cell get_page_size(const void *source, size_t row, struct buf *scr
 
 static struct cell get_page_state(const void *source, size_t row, struct buf *scratch)
 {
-	static const char *const words[] = {
-		[PAGE_RESIDENT] = "resident",
-		[PAGE_FILE] = "file",
-		[PAGE_ZERO] = "zero",
-		[PAGE_SWAPPED] = "swapped",
-	};
-
 	(void)scratch;
-	return word_at(words, countof(words), model_of(source)->pages.state[row]);
+	return cell_text(str_of(page_state_name(model_of(source)->pages.state[row])));
 }
 
 static const struct sql_column pages_columns[] = {
@@ -128,7 +109,9 @@ static const struct sql_column pages_columns[] = {
 	{ "count", COLUMN_COUNT, NULL, NULL, "how many, of 4 KiB", 0 },
 	{ "size", COLUMN_BYTES, get_page_size, NULL, "bytes of all of them", 0 },
 	{ "state", COLUMN_TEXT, get_page_state, NULL,
-	  "resident, file (in RAM, a file's), zero, swapped", 0 },
+	  "resident, file (in RAM, a file's), zero, swapped, slack (in RAM and all "
+	  "zeroes, for the huge page around it is)",
+	  0 },
 };
 
 /* ---- modules ---- */
@@ -370,6 +353,7 @@ const struct sql_table sql_memory_tables[] = {
 	  COLUMNS(regions, regions_columns) },
 	{ .name = "pages",
 	  .help = "runs of pages in one state",
+	  .needs = SQL_SLACK,
 	  COLUMNS(pages, pages_columns) },
 	{ .name = "modules",
 	  .help = "programs and libraries",

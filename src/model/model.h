@@ -553,6 +553,8 @@ static inline bool label_is_weak(const struct model *m, uint16_t label)
 const char *block_state_name(enum block_state state);
 const char *bin_kind_name(enum bin_kind kind);
 const char *snapshot_mode_name(enum snapshot_mode mode);
+const char *region_kind_name(enum region_kind kind);
+const char *page_state_name(enum page_state state);
 const char *severity_name(enum severity severity);
 const char *target_kind_name(enum target_kind kind);
 /* "SIGSEGV"; "signal 34" is "?". */

@@ -23,6 +23,49 @@ const char *bin_kind_name(enum bin_kind kind)
 	return NAME_OF(names, kind);
 }
 
+/* In these two the compiler tells of a value without a word. */
+const char *region_kind_name(enum region_kind kind)
+{
+	switch (kind) {
+	case REGION_ANON:
+		return "anonymous";
+	case REGION_HEAP:
+		return "heap";
+	case REGION_MMAPPED:
+		return "mmapped";
+	case REGION_STACK:
+		return "stack";
+	case REGION_FILE:
+		return "file";
+	case REGION_SHARED:
+		return "shared";
+	case REGION_SPECIAL:
+		return "special";
+	case REGION_HUGE:
+		return "hugetlb";
+	case REGION_DEVICE:
+		return "device";
+	}
+	return "?";
+}
+
+const char *page_state_name(enum page_state state)
+{
+	switch (state) {
+	case PAGE_RESIDENT:
+		return "resident";
+	case PAGE_FILE:
+		return "file";
+	case PAGE_ZERO:
+		return "zero";
+	case PAGE_SWAPPED:
+		return "swapped";
+	case PAGE_SLACK:
+		return "slack";
+	}
+	return "?";
+}
+
 const char *snapshot_mode_name(enum snapshot_mode mode)
 {
 	static const char *const names[] = { "auto", "fork", "freeze", "nostop" };

@@ -132,6 +132,22 @@ def test_rows_are_those_of_commands(heapsift, snapshot, sql):
     assert answer["source"] == "snapshot" and answer["python"].startswith("CPython")
 
 
+def test_memory_of_every_kind_has_a_word(heapsift, start, tmp_path):
+    target = start(FIXTURES / "regions", PYTHON)
+    truth = {name: int(n) for name, n in (line.split() for line in target.truth)}
+    for at in (target.pid, snapshot_of(target, tmp_path)):
+        states = {r.get("state"): r["size"] for r in heapsift(
+            "sql", at, "SELECT state, sum(size) AS size FROM pages GROUP BY state",
+            "--json").rows()}
+        kinds = {r.get("kind"): r["size"] for r in heapsift(
+            "sql", at, "SELECT kind, sum(size) AS size FROM regions GROUP BY kind",
+            "--json").rows()}
+        assert None not in states and None not in kinds and "?" not in {*states, *kinds}
+        # What the kernel did not give, the fixture does not name.
+        assert states.get("slack", 0) == truth.get("slack", 0)
+        assert kinds.get("hugetlb", 0) == truth.get("hugetlb", 0)
+
+
 def test_the_tree_of_dominators_is_there(heapsift, service, snapshot, sql):
     order = int(service.truth[0].split()[2])
     up, = sql(f"SELECT n.dominator, d.kind FROM nodes n JOIN nodes d "
