@@ -219,13 +219,13 @@ static bool order_fill(struct query_order *o, const struct query_shared *s,
 	uint32_t *rank = classes_rank(s->t, p, n);
 	bool ok = count_classes(s, rank, at, n);
 
+	o->ends = at;
 	if (ok) {
 		o->n = at[n];
 		o->rows = xcalloc(o->n + 1, sizeof(*o->rows));
 		ok = place_classes(s, rank, at, o->rows);
 	}
 	free(rank);
-	free(at);
 	return ok;
 }
 
@@ -256,6 +256,7 @@ void query_orders_free(struct query_order *all)
 		struct query_order *next = all->next;
 
 		free(all->rows);
+		free(all->ends);
 		free(all);
 		all = next;
 	}

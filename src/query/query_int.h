@@ -42,6 +42,7 @@ struct query_order {
 	uint64_t key; /* which order */
 	uint32_t *rows;
 	size_t n;
+	size_t *ends; /* by rank of a class: where its rows end */
 	struct query_order *next;
 };
 
@@ -54,6 +55,7 @@ struct query_shared {
 	size_t nrows;
 	struct query_index **indexes; /* by column; NULL: none yet */
 	unsigned *searches;           /* by column: how often a value was looked for */
+	unsigned class_searches;      /* how often only some classes were wanted */
 	struct query_order *orders; /* those asked for; cursors are inside any of them */
 };
 
@@ -73,6 +75,7 @@ struct query_plan {
 	size_t ntests;
 	uint64_t order;
 	unsigned descending;
+	bool is_in_order; /* rows are to come in their own order */
 	struct query_test tests[];
 };
 int query_plan_build(sqlite3_vtab *vtab, sqlite3_index_info *info);
@@ -89,7 +92,8 @@ void query_index_find(const struct query_index *x, const struct query_test *test
 		      const uint32_t **rows, size_t *n);
 void query_index_free(struct query_index *x);
 
-/* The rows in the plan's order, there as long as the table is. NULL: time is up. */
+/* The rows in the plan's order, there as long as the table is; without one they are in order
+ * of the classes' numbers, which are their ranks. NULL: time is up. */
 const struct query_order *query_order_get(struct query_shared *s,
 					  const struct query_plan *p);
 void query_orders_free(struct query_order *all);

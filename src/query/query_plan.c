@@ -7,6 +7,8 @@
  *	find    a value or a span of a column whose rows can be found       a few rows
  *	index   a value of any other column: looked up once an index is     a few rows
  *	        there, which is made when a value is looked for again
+ *	classes values that a class has: rows of those classes alone,    some rows
+ *	        once they are put together, as with an index
  *	scan    all rows, with the other comparisons made on the way        all rows
  *
  * A comparison with a value that stands in the question, and is of the column's own kind, is
@@ -142,7 +144,8 @@ int query_plan_build(sqlite3_vtab *vtab, sqlite3_index_info *info)
 		return SQLITE_NOMEM;
 	*p.plan = (struct query_plan){ 0 };
 	take_tests(&p);
-	info->orderByConsumed = order_as_it_is(&p) || order_by_class(&p);
+	p.plan->is_in_order = order_as_it_is(&p);
+	info->orderByConsumed = p.plan->is_in_order || order_by_class(&p);
 	if (!info->orderByConsumed)
 		p.plan->order = 0;
 	info->estimatedRows = (sqlite3_int64)p.rows + 1;

@@ -20,7 +20,8 @@ struct cursor {
 	struct query_shared *s;
 	const struct query_table *t;
 	const uint32_t *list; /* NULL: places are rows */
-	struct query_span spans[QUERY_SPANS_MAX];
+	struct query_span found[QUERY_SPANS_MAX], *of_classes;
+	const struct query_span *spans; /* one of the two */
 	size_t nspans, span;
 	size_t place, row;
 	struct query_test *tests;
@@ -120,6 +121,8 @@ static void cursor_forget(struct cursor *c)
 		free((char *)c->tests[i].text.s);
 	free(c->tests);
 	free(c->class_passes);
+	free(c->of_classes);
+	c->of_classes = NULL;
 	c->tests = NULL;
 	c->class_passes = NULL;
 	c->ntests = c->nspans = c->span = 0;
@@ -301,7 +304,7 @@ static bool cursor_find(struct cursor *c)
 		c->nspans = (int64_t)low > (int64_t)high
 				    ? 0
 				    : c->t->find(c->t->source, (size_t)column, low, high,
-						 c->spans);
+						 c->found);
 		return true;
 	}
 	return false;
@@ -326,16 +329,41 @@ static bool cursor_look_up(struct cursor *c)
 			continue;
 		query_index_find(s->indexes[column], test, &rows, &n);
 		c->list = rows;
-		c->spans[0] = (struct query_span){ 0, n };
+		c->found[0] = (struct query_span){ 0, n };
 		c->nspans = 1;
 		return true;
 	}
 	return false;
 }
 
+/* Rows of the classes that pass, put together once that has become worth its while. They
+ * come class by class. False: time is up. */
+static bool cursor_pick_classes(struct cursor *c)
+{
+	static const struct query_plan by_number;
+	const struct query_order *order;
+	size_t n = c->t->nclasses(c->t->source), from = 0;
+
+	if (c->s->class_searches++ < SEARCHES_BEFORE_INDEX)
+		return true;
+	order = query_order_get(c->s, &by_number);
+	if (!order)
+		return false;
+	c->of_classes = xcalloc(n + 1, sizeof(*c->of_classes));
+	c->spans = c->of_classes;
+	c->nspans = 0;
+	for (size_t class = 0; class < n; from = order->ends[class ++])
+		if (c->class_passes[class])
+			c->of_classes[c->nspans++] =
+				(struct query_span){ from, order->ends[class] };
+	c->list = order->rows;
+	return true;
+}
+
 static bool cursor_place(struct cursor *c, const struct query_plan *plan)
 {
-	c->spans[0] = (struct query_span){ 0, c->s->nrows };
+	c->spans = c->found;
+	c->found[0] = (struct query_span){ 0, c->s->nrows };
 	c->nspans = 1;
 	if (plan->order) {
 		const struct query_order *order = query_order_get(c->s, plan);
@@ -343,9 +371,10 @@ static bool cursor_place(struct cursor *c, const struct query_plan *plan)
 		if (!order)
 			return false;
 		c->list = order->rows;
-		c->spans[0].to = order->n;
-	} else if (!cursor_find(c)) {
-		(void)cursor_look_up(c);
+		c->found[0].to = order->n;
+	} else if (!cursor_find(c) && !cursor_look_up(c) && c->class_passes &&
+		   !plan->is_in_order && !cursor_pick_classes(c)) {
+		return false;
 	}
 	c->place = c->nspans ? c->spans[0].from : 0;
 	return true;

@@ -33,7 +33,7 @@ struct link {
 struct rows {
 	struct thing things[THINGS];
 	struct link links[LINKS];
-	unsigned begun, asked;
+	unsigned begun, asked, classed;
 };
 
 static uint32_t next_random(uint64_t *state)
@@ -155,6 +155,7 @@ static size_t nclasses(const void *source)
 
 static uint32_t class_of(const void *source, size_t row)
 {
+	((struct rows *)source)->classed++;
 	return ((const struct rows *)source)->things[row].class;
 }
 
@@ -399,6 +400,12 @@ static const char *const questions[] = {
 	 "GROUP BY domain)), count(*) FROM things GROUP BY kind"),
 	("SELECT kind, (SELECT count(*) FROM (SELECT DISTINCT domain, kind FROM things b "
 	 "WHERE b.size > a.size)) FROM things a WHERE size > 590 GROUP BY kind, size"),
+	("SELECT sum((SELECT sum(b.size) FROM things b WHERE b.kind = a.kind)) FROM "
+	 "things a WHERE a.size > 500"),
+	("SELECT sum((SELECT count(*) FROM things b WHERE b.kind = a.kind AND b.domain = "
+	 "a.domain AND b.name = 'n7')) FROM things a WHERE a.size > 500"),
+	("SELECT group_concat((SELECT b.rowid || b.name FROM things b WHERE b.kind = "
+	 "a.name ORDER BY b.rowid)) FROM things a"),
 	"SELECT count(*), sum(t.size) FROM links l JOIN things t ON t.addr = l.target",
 	("SELECT t.kind, count(*) FROM things t JOIN links l ON l.target = t.addr GROUP "
 	 "BY 1"),
@@ -479,7 +486,7 @@ static void answers_are_those_of_sqlite(void **state)
 }
 
 /* How many cells a question asks for. */
-static unsigned costs(const char *sql)
+static unsigned costs_and_classes(const char *sql, unsigned *classed)
 {
 	struct rows *r = rows_new();
 	struct ours ours = ours_of(r);
@@ -491,10 +498,18 @@ static unsigned costs(const char *sql)
 	struct lines l = ask_ours(&ours.o, sql);
 
 	asked = r->asked;
+	*classed = r->classed;
 	assert_true(r->begun <= 1);
 	lines_release(&l);
 	free(r);
 	return asked;
+}
+
+static unsigned costs(const char *sql)
+{
+	unsigned classed;
+
+	return costs_and_classes(sql, &classed);
 }
 
 static void what_is_found_costs_what_it_is(void **state)
@@ -513,6 +528,18 @@ static void what_is_found_costs_what_it_is(void **state)
 			  "t.addr") < 6 * LINKS);
 	assert_true(costs("SELECT count(*) FROM links l JOIN things t ON t.addr = "
 			  "l.target") < 6 * LINKS);
+}
+
+/* So it is with the rows of a class. */
+static void classes_are_put_together_once(void **state)
+{
+	unsigned classed;
+
+	(void)state;
+	costs_and_classes("SELECT sum((SELECT count(*) FROM things t WHERE t.kind = "
+			  "l.number || 'x')) FROM links l",
+			  &classed);
+	assert_true(classed < 5 * THINGS);
 }
 
 static void columns_keep_their_type(void **state)
@@ -661,6 +688,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_those_of_sqlite),
 		cmocka_unit_test(what_is_found_costs_what_it_is),
+		cmocka_unit_test(classes_are_put_together_once),
 		cmocka_unit_test(columns_keep_their_type),
 		cmocka_unit_test(functions_can_be_had),
 		cmocka_unit_test(nothing_but_a_select_is_taken),
