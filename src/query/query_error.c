@@ -145,6 +145,32 @@ static struct names names_of(const struct query_db *q, bool tables)
 	return names;
 }
 
+/* The first table that has the column; NULL: none. */
+static const char *table_with(const struct query_db *q, const char *column)
+{
+	for (size_t i = 0; i < q->o.ntables; i++)
+		for (size_t c = 0; c < q->o.tables[i].ncolumns; c++)
+			if (strcasecmp(q->o.tables[i].columns[c].name, column) == 0)
+				return q->o.tables[i].name;
+	return NULL;
+}
+
+static void name_say(struct buf *say, const struct query_db *q, const char *what,
+		     const char *word, const struct names *names)
+{
+	bool is_table = strcmp(what, "table") == 0;
+	const char *other = is_table ? NULL : table_with(q, word);
+	const char *nearest = opt_nearest(word, names->all, names->n);
+
+	buf_printf(say, "no %s '%s'", what, word);
+	if (other)
+		buf_printf(say, " here; '%s' has one", other);
+	else if (nearest)
+		buf_printf(say, "; did you mean '%s'?", nearest);
+	else if (!is_table)
+		buf_str(say, "; a text stands in quotes");
+}
+
 /* What was meant, and which there are: of columns only if they are of one table. */
 static bool no_such(const struct query_db *q, const char *what, const char *text,
 		    size_t at, struct err *e)
@@ -153,15 +179,9 @@ static bool no_such(const struct query_db *q, const char *what, const char *text
 	struct names names = names_of(q, is_table);
 	struct buf say = { 0 }, more = { 0 };
 	char word[64];
-	const char *nearest;
 
 	last_word(sqlite3_errmsg(q->db), word, sizeof(word));
-	nearest = opt_nearest(word, names.all, names.n);
-	buf_printf(&say, "no %s '%s'", what, word);
-	if (nearest)
-		buf_printf(&say, "; did you mean '%s'?", nearest);
-	else if (!is_table)
-		buf_str(&say, "; a text stands in quotes");
+	name_say(&say, q, what, word, &names);
 	if (is_table || q->o.ntables == 1)
 		buf_printf(&more, "%ss: %s", what, names.list.s);
 	at = at == SIZE_MAX ? place_of(text, word) : at;

@@ -650,6 +650,9 @@ static void nothing_but_a_select_is_taken(void **state)
 	is_wrong("SELECT size,\n  t.sise FROM things t",
 		 "no column 'sise'; did you mean 'size'?\n    t.sise FROM things t\n    "
 		 "^");
+	is_wrong("SELECT size, target FROM things",
+		 "no column 'target' here; 'links' has one\n  SELECT size, target FROM "
+		 "things\n               ^");
 	is_wrong("SELECT size FROM things WHERE size > ?1", "nothing can be filled in");
 	is_wrong("SELECT size FROM things WHERE", "something is missing at its end\n");
 	is_wrong("SELECT 1; SELECT 2", "one SELECT only, and it ends here\n"
