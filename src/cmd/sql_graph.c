@@ -402,14 +402,6 @@ static struct cell get_root_target(const void *source, size_t row, struct buf *s
 	return addr_of(m, m->roots.node[row]);
 }
 
-static struct cell get_root_addr(const void *source, size_t row, struct buf *scratch)
-{
-	taddr addr = model_of(source)->roots.addr[row];
-
-	(void)scratch;
-	return addr ? cell_number(addr) : cell_absent();
-}
-
 static const struct sql_column roots_columns[] = {
 	{ "held_by", COLUMN_TEXT, get_root_group, NULL,
 	  "its group: a module, a thread, globals of a library", 0 },
@@ -417,7 +409,8 @@ static const struct sql_column roots_columns[] = {
 	{ "name", COLUMN_TEXT, NULL, NULL, "its name there", 0 },
 	{ "target", COLUMN_ADDRESS, get_root_target, NULL, "the node it holds", 0 },
 	{ "target_node", COLUMN_NUMBER, NULL, "node", "that one's number", 0 },
-	{ "addr", COLUMN_ADDRESS, get_root_addr, NULL, "of the word that holds it", 0 },
+	{ "addr", COLUMN_ADDRESS, NULL, NULL, "of the word that holds it",
+	  SQL_ZERO_IS_ABSENT },
 	{ "certain", COLUMN_BOOL, NULL, NULL, "known from a layout", 0 },
 };
 

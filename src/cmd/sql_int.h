@@ -14,6 +14,11 @@
 /* What a table needs of a target. */
 enum sql_need { SQL_EDGES = 1, SQL_VALUES = 2, SQL_PREVIEWS = 4, SQL_SLACK = 8 };
 
+/* Beside those of query/. */
+enum sql_column_flag {
+	SQL_ZERO_IS_ABSENT = 1 << 8, /* the model's 0 says that it has none */
+};
+
 struct sql_column {
 	const char *name;
 	enum column_type type;
@@ -21,7 +26,7 @@ struct sql_column {
 	struct cell (*get)(const void *source, size_t row, struct buf *scratch);
 	const char *of; /* a column of the model's table */
 	const char *help;
-	unsigned flags; /* enum query_column_flag */
+	unsigned flags; /* enum query_column_flag, enum sql_column_flag */
 };
 
 struct sql_rows;

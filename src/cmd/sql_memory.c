@@ -179,8 +179,10 @@ static const struct sql_column bins_columns[] = {
 	{ "arena", COLUMN_NUMBER, get_bin_arena, NULL, "whose it is; NULL: a thread's",
 	  0 },
 	{ "tid", COLUMN_NUMBER, get_bin_tid, NULL, "of a cache: its thread", 0 },
-	{ "low", COLUMN_NUMBER, NULL, NULL, "the least chunk it is for", 0 },
-	{ "high", COLUMN_NUMBER, NULL, NULL, "and the largest; 0: no end", 0 },
+	{ "low", COLUMN_NUMBER, NULL, NULL, "the least chunk it is for; NULL: any",
+	  SQL_ZERO_IS_ABSENT },
+	{ "high", COLUMN_NUMBER, NULL, NULL, "and the largest; NULL: no end",
+	  SQL_ZERO_IS_ABSENT },
 	{ "count", COLUMN_COUNT, NULL, NULL, "chunks in it", 0 },
 	{ "bytes", COLUMN_BYTES, NULL, NULL, "of these, headers included", 0 },
 };
@@ -254,22 +256,15 @@ static struct cell get_frame_tid(const void *source, size_t row, struct buf *scr
 	return thread ? cell_number(m->threads.tid[thread - 1]) : cell_absent();
 }
 
-static struct cell get_frame_line(const void *source, size_t row, struct buf *scratch)
-{
-	uint32_t line = model_of(source)->frames.line[row];
-
-	(void)scratch;
-	return line ? cell_number(line) : cell_absent();
-}
-
 static const struct sql_column threads_columns[] = {
 	{ "tid", COLUMN_NUMBER, NULL, NULL, "the kernel's number", 0 },
 	{ "name", COLUMN_TEXT, NULL, NULL, "the kernel's name", 0 },
 	{ "pc", COLUMN_ADDRESS, NULL, NULL, "where it was", 0 },
 	{ "sp", COLUMN_ADDRESS, NULL, NULL, "end of its stack in use", 0 },
-	{ "tls", COLUMN_ADDRESS, NULL, NULL, "of its thread-local variables", 0 },
-	{ "stack_start", COLUMN_ADDRESS, NULL, NULL, "its stack", 0 },
-	{ "stack_end", COLUMN_ADDRESS, NULL, NULL, "and its end", 0 },
+	{ "tls", COLUMN_ADDRESS, NULL, NULL, "of its thread-local variables",
+	  SQL_ZERO_IS_ABSENT },
+	{ "stack_start", COLUMN_ADDRESS, NULL, NULL, "its stack", SQL_ZERO_IS_ABSENT },
+	{ "stack_end", COLUMN_ADDRESS, NULL, NULL, "and its end", SQL_ZERO_IS_ABSENT },
 };
 
 static const struct sql_column frames_columns[] = {
@@ -277,7 +272,7 @@ static const struct sql_column frames_columns[] = {
 	{ "depth", COLUMN_NUMBER, NULL, NULL, "0: the newest", 0 },
 	{ "function", COLUMN_TEXT, NULL, NULL, "its qualified name", 0 },
 	{ "file", COLUMN_PATH, NULL, NULL, "where that is", 0 },
-	{ "line", COLUMN_NUMBER, get_frame_line, NULL, "that it was at", 0 },
+	{ "line", COLUMN_NUMBER, NULL, NULL, "that it was at", SQL_ZERO_IS_ABSENT },
 };
 
 /* ---- the process, findings, evidence ---- */
@@ -295,14 +290,14 @@ static struct cell get_target_kind(const void *source, size_t row, struct buf *s
 }
 
 static const struct sql_column process_columns[] = {
-	{ "pid", COLUMN_NUMBER, NULL, NULL, "its number", 0 },
+	{ "pid", COLUMN_NUMBER, NULL, NULL, "its number", SQL_ZERO_IS_ABSENT },
 	{ "source", COLUMN_TEXT, get_target_kind, NULL, "live, core, snapshot", 0 },
 	{ "exe", COLUMN_PATH, NULL, NULL, "its program", 0 },
 	{ "allocator", COLUMN_TEXT, NULL, NULL, "and its version", 0 },
 	{ "python", COLUMN_TEXT, NULL, NULL, "the interpreter and its version", 0 },
 	{ "label", COLUMN_TEXT, NULL, NULL, "of dump --label", 0 },
-	{ "time", COLUMN_NUMBER, NULL, NULL, "seconds since 1970", 0 },
-	{ "rss", COLUMN_BYTES, NULL, NULL, "resident bytes; 0 not known", 0 },
+	{ "time", COLUMN_NUMBER, NULL, NULL, "seconds since 1970", SQL_ZERO_IS_ABSENT },
+	{ "rss", COLUMN_BYTES, NULL, NULL, "resident bytes", SQL_ZERO_IS_ABSENT },
 };
 
 static const struct sql_column findings_columns[] = {

@@ -7,7 +7,7 @@
 struct sql_values {
 	const void *values; /* NULL: the column has a function */
 	size_t size;
-	bool is_text;
+	bool is_text, zero_is_absent;
 	size_t like; /* which column of the command */
 };
 
@@ -32,6 +32,15 @@ static uint64_t number_at(const struct sql_values *v, size_t row)
 	}
 }
 
+static struct query_value number_of(const struct sql_values *v, size_t row)
+{
+	uint64_t n = number_at(v, row);
+
+	return n == 0 && v->zero_is_absent
+		       ? (struct query_value){ .kind = QUERY_IS_ABSENT }
+		       : number(n);
+}
+
 static struct query_value text_of(const struct model *m, uint32_t id)
 {
 	if (id == 0)
@@ -51,7 +60,7 @@ static struct query_value get(const void *source, size_t row, size_t column,
 	if (!v->values)
 		return where_value(r->t->columns[column].get(source, row, scratch));
 	return v->is_text ? text_of(r->nodes.m, (uint32_t)number_at(v, row))
-			  : number(number_at(v, row));
+			  : number_of(v, row);
 }
 
 /* ---- types as classes of nodes ---- */
@@ -110,6 +119,7 @@ static size_t columns_take(struct sql_rows *r)
 
 		r->columns[i] = (struct query_column){ c->name, where_type(&as), c->help,
 						       c->flags };
+		r->values[i].zero_is_absent = c->flags & SQL_ZERO_IS_ABSENT;
 		if (!c->get)
 			values_find(&r->values[i], r, c->of ? c->of : c->name);
 	}

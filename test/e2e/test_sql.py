@@ -148,6 +148,21 @@ def test_memory_of_every_kind_has_a_word(heapsift, start, tmp_path):
         assert kinds.get("hugetlb", 0) == truth.get("hugetlb", 0)
 
 
+def test_what_is_not_known_is_null(heapsift, start, tmp_path):
+    target = start(FIXTURES / "heap_truth-static", tmp_path / "truth", "live=20000")
+    core = tmp_path / "core"
+    subprocess.run([HEAPSIFT, "core", str(target.pid), "-o", core], check=True)
+
+    def ask(at, query):
+        return heapsift("sql", at, query, "--json").rows()
+    assert ask(target.pid, "SELECT rss FROM process")[0]["rss"] > 0
+    assert ask(core, "SELECT rss FROM process") == [{}]
+    assert ask(core, "SELECT 1 AS n FROM process WHERE rss IS NULL AND pid > 0") == [{"n": 1}]
+    # An unsorted list is for chunks of any size.
+    unsorted = ask(core, "SELECT low, high FROM bins WHERE kind = 'unsorted'")
+    assert unsorted and unsorted == [{}] * len(unsorted)
+
+
 def test_the_tree_of_dominators_is_there(heapsift, service, snapshot, sql):
     order = int(service.truth[0].split()[2])
     up, = sql(f"SELECT n.dominator, d.kind FROM nodes n JOIN nodes d "
