@@ -84,6 +84,10 @@ static bool sql_check(const void *args, struct err *e)
 	struct asking asking;
 	bool ok;
 
+	if (a->schema && a->target)
+		return fail(e, ERR_USAGE,
+			    "sql: --schema takes no TARGET and no QUERY\n%s",
+			    "the tables are the same of all");
 	if (a->schema)
 		return true;
 	if (!a->target || !a->query)

@@ -241,6 +241,12 @@ def test_only_questions_are_taken(heapsift, query):
     assert all(line.startswith("heapsift: ") for line in err)
 
 
+def test_the_schema_is_of_no_target(heapsift):
+    for words in ([NO_PROCESS], [NO_PROCESS, "SELECT 1"]):
+        err = heapsift("sql", "--schema", *words, code=2).err
+        assert err.startswith("heapsift: sql: --schema takes no TARGET")
+
+
 def test_errors_show_the_place(heapsift):
     err = heapsift("sql", NO_PROCESS, "SELECT addr,\n  sise FROM nodes", code=2).err
     assert err == ("heapsift: sql: no column 'sise'; did you mean 'size'?\n"
