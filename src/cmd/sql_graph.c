@@ -265,11 +265,11 @@ static uint32_t edge_source(const void *source, size_t row)
 	struct sql_edge_place *p = &worked_out_of(source)->place;
 	const uint64_t *first = m->edge_first.at;
 
-	if (row < first[p->node] || row >= first[p->node + (size_t)1])
-		*p = (struct sql_edge_place){
-			.node = (uint32_t)search_words(first, m->edge_first.n, row) - 1,
-			.counted = UINT64_MAX,
-		};
+	if (row < first[p->node] || row >= first[p->node + (size_t)1]) {
+		p->node = (uint32_t)search_words(first, m->edge_first.n, row) - 1;
+		p->counted = first[p->node];
+		p->items = 0;
+	}
 	return p->node;
 }
 
@@ -299,16 +299,51 @@ static unsigned edge_kind(const struct model *m, size_t row)
 	return m->labels.kind[m->edge_to.label[row]];
 }
 
-/* "[i]": counted on from where the last one was, for a list may have millions. */
+enum { ITEM_STRIDE = 256 };
+
+static uint64_t *items_count(const struct model *m)
+{
+	uint64_t *marks = xcalloc(m->edge_to.n / ITEM_STRIDE + 1, sizeof(*marks));
+	uint64_t n = 0;
+
+	for (size_t row = 0; row < m->edge_to.n; row++) {
+		if (row % ITEM_STRIDE == 0)
+			marks[row / ITEM_STRIDE] = n;
+		n += edge_kind(m, row) == LABEL_ITEM;
+	}
+	return marks;
+}
+
+/* How many of all edges before this one are items. */
+static uint64_t items_before(const void *source, uint64_t row)
+{
+	const struct model *m = model_of(source);
+	struct sql_worked_out *w = worked_out_of(source);
+	uint64_t n;
+
+	if (!w->items)
+		w->items = items_count(m);
+	n = w->items[row / ITEM_STRIDE];
+	for (uint64_t i = row / ITEM_STRIDE * ITEM_STRIDE; i < row; i++)
+		n += edge_kind(m, i) == LABEL_ITEM;
+	return n;
+}
+
+/* "[i]": counted on from where the last one was, if that is near: a list may have millions,
+ * and be asked in any order. */
 static void item_label(const void *source, size_t row, struct buf *out)
 {
 	const struct model *m = model_of(source);
 	struct sql_edge_place *p = &worked_out_of(source)->place;
-	uint32_t node = edge_source(source, row);
+	uint64_t first = m->edge_first.at[edge_source(source, row)];
 
 	if (p->counted > row) {
-		p->counted = m->edge_first.at[node];
+		p->counted = first;
 		p->items = 0;
+	}
+	if (row - p->counted > ITEM_STRIDE) {
+		p->items = items_before(source, row) - items_before(source, first);
+		p->counted = row;
 	}
 	for (; p->counted < row; p->counted++)
 		p->items += edge_kind(m, p->counted) == LABEL_ITEM;

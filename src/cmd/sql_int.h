@@ -75,6 +75,8 @@ struct sql_rows {
 		struct arena_rows arenas;
 		bool *is_string; /* by type */
 		struct sql_edge_place place;
+		uint64_t *
+			items; /* edges that are items, before each so many; NULL: not yet */
 	} * worked_out;
 };
 

@@ -207,6 +207,7 @@ void sql_tables_release(struct sql_tables *s)
 	top_release(&s->worked_out.top.top);
 	arena_rows_release(&s->worked_out.arenas);
 	free(s->worked_out.is_string);
+	free(s->worked_out.items);
 	free(s->tables);
 	free(s->rows);
 }

@@ -88,6 +88,19 @@ def test_the_process_says_the_same(service, sql):
     assert sql(f"SELECT e.label, n.value FROM edges e JOIN nodes n ON n.addr = e.target "
                f"WHERE e.source = {big} AND e.label IN ('[0]', '[777]', '[49999]') ORDER BY 2"
                ) == [{"label": f"[{i}]", "value": str(100000 + i)} for i in (0, 777, 49999)]
+    # So it is when they are asked for in any order, and another list in between.
+    far = " UNION ALL ".join(f"SELECT {i} AS i, '[{i}]' AS label"
+                             for i in (49999, 3, 777, 20000, 256, 257, 512, 19999))
+    for row in sql(f"SELECT i, (SELECT n.value FROM edges e JOIN nodes n ON n.addr = e.target "
+                   f"WHERE e.source = {big} AND e.label = w.label) AS value, "
+                   f"(SELECT max(label) FROM edges WHERE source = {order}) AS other "
+                   f"FROM ({far}) w"):
+        assert row["value"] == str(100000 + row["i"])
+    first, = sql(f"SELECT min(rowid) AS row FROM edges WHERE source = {big} "
+                 "AND label LIKE '[%'")
+    for row in sql(f"SELECT i, (SELECT label FROM edges WHERE rowid = {first['row']} + i) AS l "
+                   f"FROM ({far}) w"):
+        assert row["l"] == f"[{row['i']}]"
     # The order is in the book, and who has its dict is the order.
     assert [row["label"] for row in sql(
         f"SELECT label FROM edges WHERE source = {book} AND target = {order}")] == ["[7]"]
