@@ -110,7 +110,7 @@ bool query_db_goes_on(struct query_db *q, uint64_t looked_at)
 {
 	q->looked_at += looked_at;
 	progress_step(q->o.progress, q->looked_at, 0);
-	if (q->o.seconds && clock_ns() - q->began > q->o.seconds * 1000000000)
+	if (q->o.seconds && (clock_ns() - q->began) / 1000000000 >= q->o.seconds)
 		q->is_late = true;
 	return !q->is_late;
 }
