@@ -395,17 +395,15 @@ static const char *const questions[] = {
 	"SELECT domain, count(DISTINCT kind) FROM things GROUP BY domain",
 	"SELECT kind, max(size) FROM things WHERE addr > 0x7f0000 GROUP BY kind",
 	"SELECT kind, count(*) FROM things GROUP BY kind HAVING count(*) > 300",
-	/* Two at a time go through the table, each in an order of its own. */
 	("SELECT kind, (SELECT group_concat(domain) FROM (SELECT domain FROM things "
 	 "GROUP BY domain)), count(*) FROM things GROUP BY kind"),
 	("SELECT kind, (SELECT count(*) FROM (SELECT DISTINCT domain, kind FROM things b "
 	 "WHERE b.size > a.size)) FROM things a WHERE size > 590 GROUP BY kind, size"),
 	("SELECT sum((SELECT sum(b.size) FROM things b WHERE b.kind = a.kind)) FROM "
 	 "things a WHERE a.size > 500"),
-	("SELECT sum((SELECT count(*) FROM things b WHERE b.kind = a.kind AND b.domain = "
-	 "a.domain AND b.name = 'n7')) FROM things a WHERE a.size > 500"),
-	("SELECT group_concat((SELECT b.rowid || b.name FROM things b WHERE b.kind = "
-	 "a.name ORDER BY b.rowid)) FROM things a"),
+	("SELECT sum((SELECT size FROM things b WHERE b.kind = a.kind AND b.size > "
+	 "a.size "
+	 "ORDER BY rowid LIMIT 1)) FROM things a"),
 	"SELECT count(*), sum(t.size) FROM links l JOIN things t ON t.addr = l.target",
 	("SELECT t.kind, count(*) FROM things t JOIN links l ON l.target = t.addr GROUP "
 	 "BY 1"),
