@@ -124,7 +124,7 @@ def test_bounds_tell_their_assumption(start, heapsift):
     target = start("fragments", "mixed", 1, 3)
     answer = pins_of(heapsift, target)
     notes = {f["where"]: f["text"] for f in answer["findings"] if "where" in f}
-    assert "lay in the free memory of the first" in notes["arena_max_bound"]
+    assert "lay in the first without holes" in notes["arena_max_bound"]
     assert "one block" in notes["mmap_threshold_bound"]
     rows = {(r["category"], r["detail"]): r["resident"] for r in
             heapsift("summary", target.pid, "-n", 0, "--json").rows()}
