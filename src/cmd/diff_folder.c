@@ -65,13 +65,8 @@ static struct cell get_what(const void *source, size_t row, struct buf *scratch)
 {
 	const struct model *m = names_of(source);
 	uint32_t type = row_at(source, row)->type;
-	struct str detail = model_text(m, m->types.detail[type]);
 
-	type_show(m, type, scratch);
-	if (detail.n) {
-		buf_char(scratch, ' ');
-		buf_add(scratch, detail.s, detail.n);
-	}
+	type_show_in_full(m, type, scratch);
 	return cell_text(buf_view(scratch));
 }
 

@@ -157,6 +157,17 @@ void type_show(const struct model *m, uint32_t type, struct buf *out)
 	buf_add(out, kind.s, kind.n);
 }
 
+void type_show_in_full(const struct model *m, uint32_t type, struct buf *out)
+{
+	struct str detail = model_text(m, m->types.detail[type]);
+
+	type_show(m, type, out);
+	if (detail.n) {
+		buf_char(out, ' ');
+		buf_add(out, detail.s, detail.n);
+	}
+}
+
 void node_show(const struct model *m, uint32_t node, struct buf *out)
 {
 	type_show(m, node_type(m, node), out);

@@ -36,6 +36,8 @@ struct top_source {
 
 /* "app.models.Order", "c++ shop::Order", "uncategorized". Appends. */
 void type_show(const struct model *m, uint32_t type, struct buf *out);
+/* With its detail: "uncategorized 40 bytes". */
+void type_show_in_full(const struct model *m, uint32_t type, struct buf *out);
 void node_show(const struct model *m, uint32_t node, struct buf *out);
 /* And what it says: "dict {'user:17': ...}"; of what has no kind its size. */
 void node_describe(const struct model *m, uint32_t node, struct buf *out);
