@@ -119,12 +119,28 @@ static void name_build(const struct model *m, const struct name_way *w, uint32_t
 		add_step(m, w->nodes[i - 1], w->nodes[i], &in_dict, out);
 }
 
+static const struct growth_row *row_at(const void *source, size_t row)
+{
+	return &((const struct holders *)source)->growth.rows[row];
+}
+
+/* NO_NODE: a group of roots. */
+static uint32_t node_at(const void *source, size_t row)
+{
+	const struct holders *h = source;
+	uint32_t holder = row_at(source, row)->holder;
+
+	return dominator_is_group(h->after, holder) ? NO_NODE : holder;
+}
+
 void holders_build(const struct diff_models *d, struct holders *out)
 {
 	const struct model *m = diff_last(d);
 	struct holder_search search;
 
-	*out = (struct holders){ .before = d->all[0], .after = m };
+	*out = (struct holders){ .nodes = { m, node_at },
+				 .before = d->all[0],
+				 .after = m };
 	growth_build(out->before, m, &out->growth);
 	out->names = xcalloc(out->growth.n + 1, sizeof(*out->names));
 	holder_search_init(&search, m);
@@ -149,51 +165,6 @@ void holders_release(struct holders *h)
 }
 
 /* ---- columns ---- */
-
-static const struct growth_row *row_at(const void *source, size_t row)
-{
-	return &((const struct holders *)source)->growth.rows[row];
-}
-
-/* NO_NODE: a group of roots. */
-static uint32_t node_at(const void *source, size_t row)
-{
-	const struct holders *h = source;
-	uint32_t holder = row_at(source, row)->holder;
-
-	return dominator_is_group(h->after, holder) ? NO_NODE : holder;
-}
-
-/* A cell of the node, if it is one. */
-static struct cell node_cell(const void *source, size_t row, struct buf *scratch,
-			     struct cell (*get)(const void *, size_t, struct buf *))
-{
-	const struct node_source nodes = { ((const struct holders *)source)->after,
-					   NULL };
-	uint32_t node = node_at(source, row);
-
-	return node == NO_NODE ? cell_absent() : get(&nodes, node, scratch);
-}
-
-static struct cell get_addr(const void *source, size_t row, struct buf *scratch)
-{
-	return node_cell(source, row, scratch, node_get_addr);
-}
-
-static struct cell get_domain(const void *source, size_t row, struct buf *scratch)
-{
-	return node_cell(source, row, scratch, node_get_domain);
-}
-
-static struct cell get_kind(const void *source, size_t row, struct buf *scratch)
-{
-	return node_cell(source, row, scratch, node_get_kind);
-}
-
-static struct cell get_what(const void *source, size_t row, struct buf *scratch)
-{
-	return node_cell(source, row, scratch, node_get_what);
-}
 
 static struct cell get_growth(const void *source, size_t row, struct buf *scratch)
 {
@@ -232,10 +203,11 @@ static struct cell get_name(const void *source, size_t row, struct buf *scratch)
 }
 
 static const struct column holders_columns[] = {
-	{ "addr", COLUMN_ADDRESS, 0, get_addr, "where it is; absent: a group of roots" },
-	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, get_domain, "whose it is" },
-	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, get_kind, "its type" },
-	{ "what", COLUMN_NAME, COLUMN_TEXT_ONLY, get_what, "these two in one" },
+	{ "addr", COLUMN_ADDRESS, 0, node_get_addr,
+	  "where it is; absent: a group of roots" },
+	{ "domain", COLUMN_TEXT, COLUMN_NOT_TEXT, node_get_domain, "whose it is" },
+	{ "kind", COLUMN_TEXT, COLUMN_NOT_TEXT, node_get_kind, "its type" },
+	{ "what", COLUMN_NAME, COLUMN_TEXT_ONLY, node_get_what, "these two in one" },
 	{ "growth", COLUMN_BYTES_CHANGE, 0, get_growth,
 	  "what came to what it holds less what went, but for what other rows have" },
 	{ "retained_after", COLUMN_BYTES, COLUMN_IF_ROOM, get_after,

@@ -5,6 +5,7 @@
 
 #include "analysis/analysis.h"
 #include "cmd/compare_int.h"
+#include "cmd/graph_int.h"
 
 enum diff_by { DIFF_BY_KIND, DIFF_BY_SIZE, DIFF_BY_HOLDER, DIFF_BY_OBJECT };
 
@@ -88,6 +89,7 @@ void diff_gate_close(struct context *cx, struct diff_gate *g, bool say);
 /* ---- holders ---- */
 
 struct holders {
+	struct node_source nodes; /* of its rows; NO_NODE: a group of roots */
 	const struct model *before, *after;
 	struct growth growth;
 	struct buf *names; /* of each row: "app.cache.PAGES", "global index" */
